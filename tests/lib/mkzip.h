@@ -66,7 +66,7 @@ static inline void mkzip_put(struct mkzip *z, const void *data, size_t n)
 static inline void mkzip_le(struct mkzip *z, uint64_t v, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
-		mkzip_put(z, &(char){(char)(v >> 8 * i)}, 1);
+		mkzip_put(z, &(char){(char)(i < 8 ? v >> 8 * i : 0)}, 1);
 }
 
 /* Where the next byte goes, as the file counts. */
@@ -174,7 +174,7 @@ static inline void *mkzip_squeeze(const void *data, size_t n, size_t *ret)
 	size_t room;
 	void *out;
 
-	if (deflateInit2(&s, 9, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&s, 6, Z_DEFLATED, -15, 9, Z_DEFAULT_STRATEGY) != Z_OK)
 		abort();
 	room = deflateBound(&s, n) + 16;
 	out = malloc(room);
@@ -190,8 +190,8 @@ static inline void *mkzip_squeeze(const void *data, size_t n, size_t *ret)
 }
 
 /* A record with a name of nname bytes; returns its index in z->rec. */
-static inline size_t mkzip_add_as(struct mkzip *z, const void *name, size_t nname,
-		const void *data, size_t n, int how)
+static inline size_t mkzip_add_as(
+	struct mkzip *z, const void *name, size_t nname, const void *data, size_t n, int how)
 {
 	struct mkzip_rec *r = mkzip_new_rec(z, name, nname);
 	void *small = NULL;
@@ -215,6 +215,12 @@ static inline size_t mkzip_add_as(struct mkzip *z, const void *name, size_t nnam
 static inline size_t mkzip_add(struct mkzip *z, const char *name, const void *data, size_t n)
 {
 	return mkzip_add_as(z, name, strlen(name), data, n, 0);
+}
+
+/* The last record will have no directory entry: its bytes become dead space. */
+static inline void mkzip_forget(struct mkzip *z)
+{
+	free(z->rec[--z->nrec].text);
 }
 
 /* A record of `size` zeros that are not in memory; its CRC is left 0. At most one. */
@@ -332,9 +338,9 @@ static inline int mkzip_memfd(const struct mkzip *z)
 	if (fd < 0)
 		return -1;
 	if (ftruncate(fd, (off_t)mkzip_pos(z)) < 0 ||
-			pwrite(fd, z->p, first, 0) != (ssize_t)first ||
-			pwrite(fd, z->p + first, z->n - first, (off_t)(first + z->hole)) !=
-					(ssize_t)(z->n - first)) {
+		pwrite(fd, z->p, first, 0) != (ssize_t)first ||
+		pwrite(fd, z->p + first, z->n - first, (off_t)(first + z->hole)) !=
+			(ssize_t)(z->n - first)) {
 		close(fd);
 		return -1;
 	}

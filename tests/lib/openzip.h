@@ -59,7 +59,7 @@ static inline void holds(struct box *b, uint32_t i, const char *name, const void
 	OK(i < b->n && str_is(b->at[i].name, name));
 	OK(i < b->n && b->at[i].size == n);
 	if (i < b->n && b->at[i].size == n && box_source(b, &b->at[i], &s, &e) == 0 &&
-			source_read(s, got, n, 0, &e) == 0)
+		source_read(s, got, n, 0, &e) == 0)
 		EQ_MEM(got, n, (const char *)data, n);
 	EQ_STR(e.text, "");
 	source_unref(s);
