@@ -1,0 +1,43 @@
+/* print.h - the pieces that repr, value text and JSON share; for the graph room only. */
+#ifndef GRAPH_PRINT_H
+#define GRAPH_PRINT_H
+
+#include <pthfs/print.h>
+
+/* put_*: into out; trouble stays in out->failed. */
+
+/* Text with Python's escapes, without quotes; `quote` is escaped too (0: none). */
+void put_escaped(struct str s, char quote, struct buf *out);
+void put_str_repr(struct str s, struct buf *out);
+void put_bytes_repr(struct str s, struct buf *out); /* b'..' */
+/* module.name; short_names: only the name for what lies in collections. */
+void put_global(const struct graph *g, oref r, bool short_names, struct buf *out);
+/* A node that has no parts. Spans are read; bytes-like calls count as leaves. 0 or ERR_*. */
+int put_leaf(const struct graph *g, oref r, struct buf *out, struct err *e);
+/* Is r printed by put_leaf()? */
+bool is_leaf(const struct graph *g, oref r);
+/* The text of a STR or Python 2 string; spans are read into tmp (at most its max). */
+int text_of(const struct graph *g, oref r, struct buf *tmp, struct str *ret, struct err *e);
+/* ERR_LIMIT in words when out has failed; else 0. */
+int out_error(const struct buf *out, struct err *e);
+
+/* A container that is being printed. What phase and i mean is the printer's. */
+struct frame {
+	oref r;
+	uint32_t i;
+	uint8_t shape, phase;
+	bool comma;
+};
+
+/* The path from the top to where the printer is: an explicit stack with a test for cycles. */
+struct path {
+	const struct graph *g;
+	VEC(struct frame) at;
+	uint64_t *on; /* bits of nodes on the path; made when the path gets long */
+};
+bool path_has(const struct path *p, oref r);
+int path_push(struct path *p, oref r, uint8_t shape);
+void path_pop(struct path *p);
+void path_release(struct path *p);
+
+#endif
