@@ -1,0 +1,305 @@
+/* build.c - the model's values, laid out as paths.
+ *
+ * Directories are expanded in the order in which they were met (breadth first), so that the
+ * children of each are contiguous: no recursion, whatever the input's depth. The format has cut
+ * cycles, but a container that is shared expands once per path; max_names bounds that.
+ *
+ * First everything below the root; then, as roots of their own, the raw attributes of whole
+ * modules (.pthfs/object/), whose names do not count as names of a tensor.
+ */
+#include <pthfs/tree.h>
+
+#include <pthfs/cleanup.h>
+#include <string.h>
+
+#define DEFAULT_MAX_NAMES 1000000u
+#define PATH_DEPTH 256 /* components of a path; of hostile depth only the last ones are told */
+
+struct place {
+	const struct tree *t;
+	uint32_t parent;
+};
+
+static uint64_t place_hash(uint32_t parent, struct str name)
+{
+	return str_hash(name) ^ (parent + 1) * 0x9e3779b97f4a7c15u;
+}
+
+static bool same_place(const void *ctx, const void *key, uint32_t id)
+{
+	const struct place *p = ctx;
+	const struct str *name = key;
+	return p->t->nodes.at[id].parent == p->parent && str_eq(node_name(p->t, id), *name);
+}
+
+static uint32_t find_hashed(const struct tree *t, uint32_t dir, struct str name, uint64_t hash)
+{
+	struct place p = {t, dir};
+	return idmap_find(&t->by_name, hash, same_place, &p, &name);
+}
+
+uint32_t tree_find(const struct tree *t, uint32_t dir, struct str name)
+{
+	return find_hashed(t, dir, name, place_hash(dir, name));
+}
+
+static int over_limit(const struct tree *t, struct err *e)
+{
+	return err_set(e, ERR_LIMIT,
+			"containers that are shared expand to more than %u names; -o max_names=N "
+			"allows more",
+			t->max_names);
+}
+
+/* The first form of name that is free under dir, in b: see name_next_number(). */
+static struct str unique_name(const struct tree *t, uint32_t dir, struct str name, size_t *last,
+		struct buf *b)
+{
+	size_t k = 1;
+	do {
+		k = name_next_number(k, last);
+		name_numbered(name, k, b);
+	} while (!b->failed && tree_find(t, dir, buf_view(b)) != TREE_NONE);
+	return buf_view(b);
+}
+
+/* The text that stands as it is may be borrowed from the graph: most names cost no copy. */
+static bool plain_name(const struct graph *g, oref key, struct str name, struct str *ret)
+{
+	struct str text;
+	if (!key_text(g, key, &text) || !str_eq(text, name))
+		return false;
+	*ret = text;
+	return true;
+}
+
+static bool is_dir(const struct model *m, uint32_t value)
+{
+	uint8_t kind = m->values.at[value].kind;
+	return kind != VALUE_LEAF && kind != VALUE_TENSOR;
+}
+
+/* A top object that is shown as the one name `value`; then the root stands for it too. */
+static bool is_lone(const struct model *m, uint32_t value)
+{
+	return !is_dir(m, value) || m->values.at[value].kind == VALUE_PARTS;
+}
+
+/* Appends a node. `name` may be NULL-length for roots. */
+static int add_node(struct tree *t, uint32_t parent, oref key, struct str name, uint32_t value,
+		uint16_t flags, struct err *e)
+{
+	struct str kept = name;
+	if (t->nodes.n >= t->max_names)
+		return over_limit(t, e);
+	if (name.n && !plain_name(&t->model->graph, key, name, &kept)) {
+		kept = arena_str(&t->names, name);
+		flags |= NODE_RENAMED;
+	}
+	struct node n = {
+		.name = kept.p,
+		.name_len = (uint16_t)kept.n,
+		.flags = flags,
+		.parent = parent,
+		.value = value,
+		.key = key,
+	};
+	if (is_dir(t->model, value))
+		n.flags |= NODE_DIR;
+	if (!kept.p || vec_push(&t->nodes, n) < 0)
+		return err_nomem(e);
+	return 0;
+}
+
+/* Appends a child; one whose name is taken gets its own in number_rest(). */
+static int add_child(struct tree *t, uint32_t dir, oref key, struct str name, uint32_t value,
+		bool *taken, struct err *e)
+{
+	uint16_t flags = t->nodes.at[dir].flags & NODE_OBJECT;
+	const struct value *v = &t->model->values.at[value];
+	if (flags && v->kind == VALUE_MODULE && v->raw != MODEL_NONE)
+		value = v->raw; /* below object/ everything is as it was pickled */
+	uint64_t hash = place_hash(dir, name);
+	if (find_hashed(t, dir, name, hash) != TREE_NONE)
+		flags |= NODE_NUMBERED, *taken = true;
+	int rc = add_node(t, dir, key, name, value, flags, e);
+	if (rc < 0)
+		return rc;
+	uint32_t id = (uint32_t)(t->nodes.n - 1);
+	t->nodes.at[dir].n++;
+	if (!(flags & NODE_NUMBERED) && idmap_add(&t->by_name, hash, id) < 0)
+		return err_nomem(e);
+	return 0;
+}
+
+/* The later of two names gets "~2", once it is known which names are real keys' own. */
+static int number_rest(struct tree *t, uint32_t dir, struct err *e)
+{
+	struct buf b;
+	size_t last = 0;
+	int rc = 0;
+	buf_init(&b, 512);
+	for (uint32_t i = 0; i < t->nodes.at[dir].n && rc == 0; i++) {
+		uint32_t id = t->nodes.at[dir].first + i;
+		struct node *n = &t->nodes.at[id];
+		if (!(n->flags & NODE_NUMBERED))
+			continue;
+		struct str name = arena_str(&t->names,
+				unique_name(t, dir, node_name(t, id), &last, &b));
+		n->name = name.p;
+		n->name_len = (uint16_t)name.n;
+		n->flags |= NODE_RENAMED;
+		if (b.failed || !name.p || idmap_add(&t->by_name, place_hash(dir, name), id) < 0)
+			rc = err_nomem(e);
+	}
+	buf_release(&b);
+	return rc;
+}
+
+static int expand(struct tree *t, uint32_t dir, struct err *e)
+{
+	const struct model *m = t->model;
+	const struct value *v = node_value(t, dir);
+	struct buf name;
+	bool taken = false;
+	int rc = 0;
+	t->nodes.at[dir].first = (uint32_t)t->nodes.n;
+	buf_init(&name, 65536);
+	for (uint32_t i = 0; i < v->n && rc == 0; i++) {
+		const struct entry *en = &m->entries.at[v->first + i];
+		name.n = 0;
+		name_of_key(&m->graph, en->key, &name);
+		rc = name.failed ? err_nomem(e)
+				 : add_child(t, dir, en->key, buf_view(&name), en->value, &taken, e);
+	}
+	buf_release(&name);
+	return rc == 0 && taken ? number_rest(t, dir, e) : rc;
+}
+
+/* Expands every directory from node `from` on, and those they bring. */
+static int expand_all(struct tree *t, uint32_t from, struct err *e)
+{
+	for (uint32_t i = from; i < t->nodes.n; i++) {
+		if (!(t->nodes.at[i].flags & NODE_DIR))
+			continue;
+		int rc = expand(t, i, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int build_root(struct tree *t, struct err *e)
+{
+	const struct model *m = t->model;
+	int rc = add_node(t, 0, OREF_NIL, STR(""), m->root, NODE_DIR, e);
+	if (rc < 0)
+		return rc;
+	if (!is_lone(m, m->root))
+		return expand_all(t, 0, e);
+	bool taken;
+	t->nodes.at[0].first = 1;
+	rc = add_child(t, 0, OREF_NIL, STR("value"), m->root, &taken, e);
+	return rc < 0 ? rc : expand_all(t, 1, e);
+}
+
+static int build_objects(struct tree *t, struct err *e)
+{
+	const struct model *m = t->model;
+	uint32_t shown = (uint32_t)t->nodes.n;
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct value *v = node_value(t, i);
+		if (v->kind != VALUE_MODULE || v->raw == MODEL_NONE)
+			continue;
+		if (!t->object_root) {
+			t->object_root = malloc(m->values.n * sizeof *t->object_root);
+			if (!t->object_root)
+				return err_nomem(e);
+			memset(t->object_root, 0xff, m->values.n * sizeof *t->object_root);
+		}
+		uint32_t value = t->nodes.at[i].value, root = (uint32_t)t->nodes.n;
+		if (t->object_root[value] != TREE_NONE)
+			continue;
+		t->object_root[value] = root;
+		int rc = add_node(t, root, OREF_NIL, STR(""), v->raw, NODE_OBJECT, e);
+		if (rc == 0)
+			rc = expand_all(t, root, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Attributes of modules refer to one another as they like; where that expands without end, some
+ * directories below object/ stay empty, and what people mount the file for is not refused. */
+static int build_some_objects(struct tree *t, struct err *e)
+{
+	struct err own;
+	int rc = build_objects(t, &own);
+	t->objects_cut = rc == ERR_LIMIT;
+	return rc < 0 && rc != ERR_LIMIT ? err_nomem(e) : 0;
+}
+
+static int count_names(struct tree *t, struct err *e)
+{
+	size_t n = t->model->tensors.n;
+	t->nlink = calloc(n + 1, sizeof *t->nlink);
+	t->first_node = malloc((n + 1) * sizeof *t->first_node);
+	if (!t->nlink || !t->first_node)
+		return err_nomem(e);
+	memset(t->first_node, 0xff, (n + 1) * sizeof *t->first_node);
+	for (uint32_t i = 0; i < t->nodes.n; i++) {
+		const struct value *v = node_value(t, i);
+		if (v->kind != VALUE_TENSOR || t->nodes.at[i].flags & NODE_DIR)
+			continue;
+		if (t->first_node[v->tensor] == TREE_NONE)
+			t->first_node[v->tensor] = i;
+		if (!(t->nodes.at[i].flags & NODE_OBJECT))
+			t->nlink[v->tensor]++;
+	}
+	return 0;
+}
+
+int tree_build(const struct model *m, uint32_t max_names, struct tree *ret, struct err *e)
+{
+	size_t own = m->entries.n > UINT32_MAX / 4 ? UINT32_MAX / 2 : 2 * m->entries.n + 16;
+	memset(ret, 0, sizeof *ret);
+	ret->model = m;
+	ret->max_names = max_names ? max_names
+			 : own > DEFAULT_MAX_NAMES ? (uint32_t)own : DEFAULT_MAX_NAMES;
+	arena_init(&ret->names, 0);
+	int rc = build_root(ret, e);
+	if (rc == 0)
+		rc = build_some_objects(ret, e);
+	if (rc == 0)
+		rc = count_names(ret, e);
+	if (rc < 0)
+		tree_release(ret);
+	return rc;
+}
+
+void tree_release(struct tree *t)
+{
+	vec_release(&t->nodes);
+	idmap_release(&t->by_name);
+	arena_release(&t->names);
+	free(t->nlink);
+	free(t->first_node);
+	free(t->object_root);
+	memset(t, 0, sizeof *t);
+}
+
+void tree_path(const struct tree *t, uint32_t n, struct buf *out)
+{
+	uint32_t up[PATH_DEPTH], i = n;
+	unsigned depth = 0;
+	for (; t->nodes.at[i].parent != i && depth < PATH_DEPTH; i = t->nodes.at[i].parent)
+		up[depth++] = i;
+	if (t->nodes.at[i].parent != i)
+		buf_puts(out, ".../");
+	while (depth--) {
+		buf_str(out, node_name(t, up[depth]));
+		if (depth)
+			buf_putc(out, '/');
+	}
+}
