@@ -1,0 +1,85 @@
+/* prefix.c - which prefixes a state_dict's keys share. */
+#include <pthfs/view.h>
+
+#include <string.h>
+
+static bool child_key(const struct tree *t, uint32_t child, struct str *ret)
+{
+	return key_text(&t->model->graph, t->nodes.at[child].key, ret);
+}
+
+/* How many keys begin with prefix and a dot, after `skip` bytes that they share. */
+static uint32_t count_prefix(const struct tree *t, uint32_t dir, struct str before,
+		struct str prefix)
+{
+	const struct node *d = &t->nodes.at[dir];
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct str key;
+		if (!child_key(t, d->first + i, &key) || !str_starts(key, before))
+			continue;
+		key = str_skip(key, before.n);
+		count += key.n > prefix.n && str_starts(key, prefix) && key.p[prefix.n] == '.';
+	}
+	return count;
+}
+
+enum view_op view_module_op(const struct tree *t, uint32_t dir)
+{
+	uint32_t n = t->nodes.at[dir].n;
+	uint32_t have = count_prefix(t, dir, STR(""), STR("module"));
+	return n && have >= n - have ? VIEW_STRIP : VIEW_ADD;
+}
+
+/* The component of a child's key that follows `before` and ends at a dot; false: there is none. */
+static bool component(const struct tree *t, uint32_t child, struct str before, struct str *ret)
+{
+	struct str key;
+	if (!child_key(t, child, &key) || !str_starts(key, before))
+		return false;
+	key = str_skip(key, before.n);
+	const char *dot = key.n ? memchr(key.p, '.', key.n) : NULL;
+	if (!dot || dot == key.p)
+		return false;
+	*ret = str_cut(key, (size_t)(dot - key.p));
+	return true;
+}
+
+/* The only component that more than half of the keys can have: each other one takes a vote away. */
+static bool candidate(const struct tree *t, uint32_t dir, struct str before, struct str *ret)
+{
+	const struct node *d = &t->nodes.at[dir];
+	struct str leader = STR("");
+	uint32_t votes = 0;
+	for (uint32_t i = 0; i < d->n; i++) {
+		struct str c;
+		bool has = component(t, d->first + i, before, &c);
+		if (has && votes == 0)
+			leader = c, votes = 1;
+		else if (has && str_eq(c, leader))
+			votes++;
+		else if (votes)
+			votes--;
+	}
+	*ret = leader;
+	return votes > 0;
+}
+
+unsigned view_prefixes(const struct tree *t, uint32_t dir, struct str *ret, unsigned max)
+{
+	uint32_t n = t->nodes.at[dir].n;
+	struct str before = STR("");
+	unsigned found = 0;
+	while (found < max) {
+		struct str c;
+		if (!candidate(t, dir, before, &c))
+			break;
+		uint32_t have = count_prefix(t, dir, before, c);
+		if (have <= n - have)
+			break;
+		ret[found++] = c;
+		/* keys are contiguous text: the shared part so far ends where c does, and its dot */
+		before = (struct str){c.p - before.n, before.n + c.n + 1};
+	}
+	return found;
+}
