@@ -1,0 +1,213 @@
+/* attr.c - inode numbers to attributes. Text is made to know its size; nothing reads tensors. */
+#include "internal.h"
+
+#include <pthfs/cleanup.h>
+#include <string.h>
+
+uint64_t vol_node_ino(const struct volume *v, uint32_t node)
+{
+	const struct value *val = node_value(&v->tree, node);
+	if (v->tree.nodes.at[node].flags & NODE_DIR)
+		return ino_make(node, INO_DIR);
+	return val->kind == VALUE_TENSOR ? ino_make(val->tensor, INO_TENSOR)
+					 : ino_make(node, INO_LEAF);
+}
+
+uint64_t vol_derived_ino(const struct volume *v, uint32_t node, enum derived which)
+{
+	static const enum ino_what what[DERIVED_COUNT] = {
+		[DERIVED_META] = INO_META,
+		[DERIVED_NPY] = INO_NPY,
+		[DERIVED_STATS] = INO_STATS,
+		[DERIVED_SVG] = INO_SVG,
+		[DERIVED_JSON] = INO_JSON,
+	};
+	const struct value *val = node_value(&v->tree, node);
+	if (which == DERIVED_JSON)
+		return ino_make(node, INO_JSON);
+	if (val->kind == VALUE_PARTS)
+		return ino_make(node, INO_PARTS_META);
+	return ino_make(val->tensor, what[which]);
+}
+
+static uint32_t find_name(const void *ctx, struct str name)
+{
+	const struct dir_ref *d = ctx;
+	return d->view ? view_find(d->view, name) : tree_find(d->tree, d->node, name);
+}
+
+struct name_lookup vol_dir_names(const struct dir_ref *d)
+{
+	return (struct name_lookup){find_name, d};
+}
+
+/* 2 and the directories in it, as Unix counts. */
+static uint32_t dir_nlink(const struct volume *v, uint32_t node)
+{
+	const struct node *n = &v->tree.nodes.at[node];
+	uint32_t count = 2;
+	for (uint32_t i = 0; i < n->n; i++)
+		count += v->tree.nodes.at[n->first + i].flags & NODE_DIR;
+	return count;
+}
+
+/* A value's size without making long text. */
+static int leaf_size(struct volume *v, uint32_t node, uint64_t *ret, struct err *e)
+{
+	const struct graph *g = &vol_model(v)->graph;
+	const struct value *val = node_value(&v->tree, node);
+	enum obj_kind kind = obj_kind(g, val->obj);
+	if (val->flags & VALUE_DATA || (kind == OBJ_KIND_STR && obj_flags(g, val->obj) & OBJ_SPAN)) {
+		struct vfile *f;
+		int rc = volume_file_open(v, ino_make(node, INO_LEAF), &f, e);
+		if (rc < 0)
+			return rc;
+		*ret = volume_file_size(f);
+		volume_file_close(f);
+		return 0;
+	}
+	struct buf b;
+	buf_init(&b, TEXT_MAX);
+	int rc = vol_text(v, ino_make(node, INO_LEAF), &b, e);
+	*ret = b.n;
+	buf_release(&b);
+	return rc;
+}
+
+static int text_size(struct volume *v, uint64_t ino, uint64_t *ret, struct err *e)
+{
+	struct buf b;
+	buf_init(&b, JSON_MAX);
+	int rc = vol_text(v, ino, &b, e);
+	*ret = b.n;
+	buf_release(&b);
+	return rc;
+}
+
+static int dir_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
+{
+	struct dir_ref d;
+	int rc = views_dir(v, ino, &d, e);
+	if (rc == 0)
+		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = dir_nlink(v, d.node)};
+	return rc;
+}
+
+static bool node_is(const struct volume *v, uint64_t i, enum value_kind kind)
+{
+	return i < v->tree.nodes.n && node_value(&v->tree, (uint32_t)i)->kind == kind;
+}
+
+/* Directories of names, and what belongs to one, are checked where views.c looks them up. */
+bool vol_ino_valid(const struct volume *v, uint64_t ino)
+{
+	uint64_t i = ino_index(ino);
+	switch (ino_what(ino)) {
+	case INO_LEAF:
+		return node_is(v, i, VALUE_LEAF);
+	case INO_PARTS_META:
+		return node_is(v, i, VALUE_PARTS);
+	case INO_JSON:
+		return i < v->tree.nodes.n;
+	case INO_TENSOR:
+	case INO_META:
+	case INO_NPY:
+	case INO_STATS:
+	case INO_SVG:
+		return i < vol_model(v)->tensors.n;
+	default:
+		return true;
+	}
+}
+
+static uint32_t tensor_links(const struct volume *v, uint64_t tensor)
+{
+	uint32_t n = v->tree.nlink[tensor];
+	return n ? n : 1; /* known only below object/ */
+}
+
+static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
+{
+	const struct model *m = vol_model(v);
+	uint64_t i = ino_index(ino), size = 0;
+	bool dynamic = false;
+	uint32_t nlink = 1;
+	int rc = 0;
+	switch (ino_what(ino)) {
+	case INO_TENSOR:
+		size = m->tensors.at[i].nbytes;
+		nlink = tensor_links(v, i);
+		break;
+	case INO_NPY:
+		size = m->tensors.at[i].nbytes + npy_header_len(&m->tensors.at[i]);
+		break;
+	case INO_META:
+		nlink = tensor_links(v, i);
+		rc = text_size(v, ino, &size, e);
+		break;
+	case INO_LEAF:
+		rc = leaf_size(v, (uint32_t)i, &size, e);
+		break;
+	case INO_STATS:
+	case INO_SVG:
+	case INO_STATUS:
+	case INO_LOG:
+		dynamic = true;
+		break;
+	default:
+		rc = text_size(v, ino, &size, e);
+	}
+	if (rc == ERR_LIMIT || rc == ERR_DAMAGED)
+		rc = 0; /* the name is there; opening it says what is wrong */
+	if (rc == 0)
+		*a = (struct vattr){ino, S_IFREG | 0444, nlink, size, dynamic};
+	return rc;
+}
+
+static int ctl_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
+{
+	struct dir_ref d;
+	int rc = views_base(v, ino_index(ino), &d, e);
+	if (rc == 0)
+		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = 2};
+	return rc;
+}
+
+static int member_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
+{
+	const struct arc_node *n;
+	int rc = archive_node(v, ino_index(ino), &n, e);
+	if (rc < 0)
+		return rc;
+	if (n->member == TREE_NONE)
+		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = 2};
+	else
+		*a = (struct vattr){.ino = ino, .mode = S_IFREG | 0444, .nlink = 1,
+				.size = v->ck->box->at[n->member].size};
+	return 0;
+}
+
+int vol_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
+{
+	if (!vol_ino_valid(v, ino))
+		return err_set(e, ERR_ABSENT, "no such inode");
+	switch (ino_what(ino)) {
+	case INO_DIR:
+	case INO_VIEW:
+	case INO_MODULE:
+		return dir_attr(v, ino, a, e);
+	case INO_CTL:
+	case INO_STRIP:
+	case INO_ADD:
+		return ctl_attr(v, ino, a, e);
+	case INO_ARCHIVE:
+		return member_attr(v, ino, a, e);
+	default:
+		return file_attr(v, ino, a, e);
+	}
+}
+
+int volume_getattr(struct volume *v, uint64_t ino, struct vattr *ret, struct err *e)
+{
+	return vol_attr(v, ino, ret, e);
+}

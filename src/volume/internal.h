@@ -1,0 +1,129 @@
+/* internal.h - the inside of a volume; only src/volume includes it. */
+#ifndef PTHFS_VOLUME_INTERNAL_H
+#define PTHFS_VOLUME_INTERNAL_H
+
+#include "ino.h"
+#include <pthfs/content.h>
+#include <pthfs/format.h>
+#include <pthfs/tree.h>
+#include <pthfs/view.h>
+#include <pthfs/volume.h>
+#include <pthread.h>
+
+#define TEXT_MAX (16u << 20) /* bytes of a text that is made; JSON of directories: JSON_MAX */
+#define JSON_MAX (256u << 20)
+
+/* Which tensors look at common bytes: tensors ordered by storage and first byte. */
+struct overlaps {
+	uint32_t *order;   /* [n] tensors */
+	uint64_t *max_end; /* [n] largest end byte up to here, within one storage */
+	uint32_t *longer;  /* [n] the last place before, in that storage, that ends later; TREE_NONE */
+	uint32_t *place;   /* [tensors] position in order; TREE_NONE */
+	uint32_t n;
+};
+
+/* A further name of a tensor that has several. */
+struct tie {
+	uint32_t tensor, node;
+};
+
+/* The container's members as a tree. Node 0 is its root. */
+struct arc_node {
+	struct str name;
+	uint32_t parent, first, next; /* first child, next sibling; TREE_NONE */
+	uint32_t last;                /* last child, while building */
+	uint32_t member;              /* TREE_NONE: a directory */
+};
+struct archive {
+	struct arena names;
+	VEC(struct arc_node) nodes;
+	struct idmap by_name;
+	size_t last_number; /* see name_next_number() */
+};
+
+struct view_slot {
+	struct view *view; /* NULL: free */
+	uint64_t known;    /* times the kernel knows its inode */
+};
+
+struct volume {
+	char *path;
+	struct stat st;
+	struct volume_opts opts;
+	struct checkpoint *ck;
+	struct tree tree;
+	struct overlaps overlaps;
+	VEC(struct tie) ties; /* ordered by tensor */
+	pthread_mutex_t archive_lock;
+	struct archive archive; /* empty until asked for, then immutable; made under archive_lock */
+	struct log *log;
+	struct volume_totals totals;
+
+	pthread_rwlock_t views_lock;
+	VEC(struct view_slot) views;  /* protected by views_lock */
+	struct view **module_views;   /* [nodes], made when asked for; protected by views_lock */
+};
+
+/* What a directory inode stands for, when it holds names of a state_dict or of the tree. */
+struct dir_ref {
+	const struct tree *tree;
+	uint32_t node;           /* tree node */
+	const struct view *view; /* or NULL: the tree's own names */
+	uint64_t base;           /* for ino_make(base, INO_CTL) */
+};
+
+static inline const struct model *vol_model(const struct volume *v)
+{
+	return &v->ck->model;
+}
+
+/* views.c: the pointer stays good as long as the inode is known. */
+int views_dir(struct volume *v, uint64_t ino, struct dir_ref *ret, struct err *e);
+int views_lookup(struct volume *v, uint64_t base, enum view_op op, struct str prefix,
+		uint64_t *ret_ino, struct err *e);
+int views_base(struct volume *v, uint64_t base, struct dir_ref *ret, struct err *e);
+void views_forget(struct volume *v, uint64_t ino, uint64_t n);
+void views_release(struct volume *v);
+bool vol_is_state_dict(const struct volume *v, uint32_t node);
+
+/* names.c: has it a .pthfs/? The i-th name of a .pthfs directory, i < CTL_NAMES; false: not here. */
+#define CTL_NAMES 9
+bool vol_has_ctl(const struct volume *v, const struct dir_ref *d);
+bool vol_ctl_nth(const struct volume *v, const struct dir_ref *d, size_t i, const char **name,
+		uint64_t *ino);
+
+/* attr.c */
+/* A number that was given out; archive.c and views.c check their own. */
+bool vol_ino_valid(const struct volume *v, uint64_t ino);
+int vol_attr(struct volume *v, uint64_t ino, struct vattr *ret, struct err *e);
+uint64_t vol_node_ino(const struct volume *v, uint32_t node);
+uint64_t vol_derived_ino(const struct volume *v, uint32_t node, enum derived which);
+struct name_lookup vol_dir_names(const struct dir_ref *d); /* borrows d */
+
+/* text.c: what is made. Each appends to out. */
+int vol_text(struct volume *v, uint64_t ino, struct buf *out, struct err *e);
+void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j);
+void vol_meta_text(const struct volume *v, uint32_t tensor, struct buf *out);
+void vol_parts_members(const struct volume *v, uint32_t node, struct json *j);
+int vol_json(const struct volume *v, uint32_t node, struct buf *out, struct err *e);
+void vol_tensor_key(const struct volume *v, uint32_t tensor, struct buf *out);
+void vol_node_key(const struct volume *v, uint32_t node, struct buf *out);
+void vol_node_type(const struct volume *v, uint32_t node, struct buf *out);
+
+/* overlap.c: fn for every other name whose bytes overlap those of tensor: its own further names
+ * first, then other tensors' first names. Stops when fn returns false. */
+int overlaps_init(struct volume *v, struct err *e);
+void overlaps_release(struct volume *v);
+void overlaps_each(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx, uint32_t node),
+		void *ctx);
+bool overlaps_others(const struct volume *v, uint32_t tensor);
+
+/* archive.c: made by the first of these calls. */
+int archive_node(struct volume *v, uint64_t index, const struct arc_node **ret, struct err *e);
+int archive_find(struct volume *v, uint32_t dir, struct str name, uint32_t *ret, struct err *e);
+void archive_release(struct volume *v);
+
+/* info.c */
+void vol_globals_text(const struct volume *v, struct buf *out);
+
+#endif

@@ -1,0 +1,224 @@
+/* text.c - the files that are made: values, .meta, .json, and what stands in .pthfs/. */
+#include "internal.h"
+
+#include <pthfs/check.h>
+#include <pthfs/print.h>
+#include <string.h>
+
+/* --- a directory or value as JSON, without tensor data ------------------------------------------ */
+
+/* A frame of the walk: a directory's entries that are still to come. */
+struct frame {
+	uint32_t next, end;
+	char close;
+};
+
+static void open_dir(const struct value *val, struct json *j, struct frame *f)
+{
+	bool list = val->kind == VALUE_LIST;
+	json_open(j, list ? '[' : '{');
+	*f = (struct frame){val->first, val->first + val->n, list ? ']' : '}'};
+}
+
+static void put_key(const struct model *m, oref key, struct json *j)
+{
+	struct buf b;
+	struct str text;
+	if (key_text(&m->graph, key, &text)) {
+		json_key_str(j, text);
+		return;
+	}
+	buf_init(&b, 1 << 16);
+	obj_repr(&m->graph, key, &b, NULL);
+	json_key_str(j, buf_view(&b));
+	buf_release(&b);
+}
+
+static int put_leaf(const struct volume *v, const struct value *val, struct json *j, struct err *e)
+{
+	if (val->kind == VALUE_TENSOR) {
+		json_open(j, '{');
+		vol_meta_members(v, val->tensor, j);
+		json_close(j, '}');
+		return 0;
+	}
+	if (val->flags & VALUE_CYCLE) {
+		json_cstr(j, "...");
+		return 0;
+	}
+	return obj_json(&vol_model(v)->graph, val->obj, NULL, NULL, j, e);
+}
+
+int vol_json(const struct volume *v, uint32_t node, struct buf *out, struct err *e)
+{
+	const struct model *m = vol_model(v);
+	VEC(struct frame) stack = {0};
+	const struct value *val = node_value(&v->tree, node);
+	struct json j;
+	struct frame f;
+	int rc = 0;
+	json_init(&j, out);
+	if (v->tree.nodes.at[node].flags & NODE_DIR && val->kind != VALUE_TENSOR &&
+			val->kind != VALUE_LEAF) {
+		open_dir(val, &j, &f);
+		rc = vec_push(&stack, f);
+	} else {
+		rc = put_leaf(v, val, &j, e);
+	}
+	while (stack.n && rc == 0 && !out->failed) {
+		struct frame *top = &stack.at[stack.n - 1];
+		if (top->next == top->end) {
+			json_close(&j, top->close);
+			stack.n--;
+			continue;
+		}
+		const struct entry *en = &m->entries.at[top->next++];
+		if (top->close == '}')
+			put_key(m, en->key, &j);
+		val = &m->values.at[en->value];
+		if (val->kind == VALUE_TENSOR || val->kind == VALUE_LEAF) {
+			rc = put_leaf(v, val, &j, e);
+		} else {
+			open_dir(val, &j, &f);
+			rc = vec_push(&stack, f);
+		}
+	}
+	vec_release(&stack);
+	buf_putc(out, '\n');
+	return rc;
+}
+
+/* --- values ------------------------------------------------------------------------------------- */
+
+static int leaf_text(const struct volume *v, uint32_t node, struct buf *out, struct err *e)
+{
+	int rc = obj_value_text(&vol_model(v)->graph, node_value(&v->tree, node)->obj, out, e);
+	buf_putc(out, '\n');
+	return rc;
+}
+
+/* --- .pthfs/ ------------------------------------------------------------------------------------ */
+
+static void status_text(const struct volume *v, struct buf *out)
+{
+	buf_printf(out, "clean, read-only: %s\n", v->path);
+}
+
+/* _metadata hangs as an attribute on the OrderedDict: BUILD's state. */
+static int metadata_text(struct volume *v, uint64_t base, struct buf *out, struct err *e)
+{
+	const struct graph *g = &vol_model(v)->graph;
+	struct dir_ref d;
+	struct json j;
+	int rc = views_base(v, base, &d, e);
+	if (rc < 0)
+		return rc;
+	oref state = obj_state(g, node_value(&v->tree, d.node)->obj);
+	oref metadata = state == OREF_NIL ? OREF_NIL : obj_get(g, state, "_metadata");
+	json_init(&j, out);
+	if (metadata == OREF_NIL)
+		json_null(&j);
+	else
+		rc = obj_json(g, metadata, NULL, NULL, &j, e);
+	buf_putc(out, '\n');
+	return rc;
+}
+
+/* --- a tensor's numbers and picture --------------------------------------------------------------- */
+
+static int stats_text(const struct volume *v, uint32_t tensor, struct buf *out, struct err *e)
+{
+	const struct model *m = vol_model(v);
+	struct content c;
+	struct stats s;
+	struct json j;
+	int rc = content_tensor(m, tensor, &c, e);
+	if (rc < 0)
+		return rc;
+	rc = stats_of(&c, (enum dtype)m->tensors.at[tensor].dtype, false, &s, e);
+	content_release(&c);
+	if (rc < 0)
+		return rc;
+	json_init(&j, out);
+	json_open(&j, '{');
+	stats_members(&s, &j);
+	json_close(&j, '}');
+	buf_putc(out, '\n');
+	return 0;
+}
+
+static int svg_text_of(const struct volume *v, uint32_t tensor, struct buf *out, struct err *e)
+{
+	const struct model *m = vol_model(v);
+	const struct tensor *t = &m->tensors.at[tensor];
+	int64_t shape[MODEL_MAX_NDIM];
+	struct content c;
+	struct buf name;
+	int rc = content_tensor(m, tensor, &c, e);
+	if (rc < 0)
+		return rc;
+	buf_init(&name, 1 << 20);
+	if (v->tree.first_node[tensor] != TREE_NONE)
+		tree_path(&v->tree, v->tree.first_node[tensor], &name);
+	unsigned ndim = tensor_shown_shape(t, shape);
+	if (c.size == 0) /* a meta tensor: its own shape says more */
+		rc = svg_of(&c, (enum dtype)t->dtype, t->shape, t->ndim, buf_view(&name), out, e);
+	else
+		rc = svg_of(&c, (enum dtype)t->dtype, shape, ndim, buf_view(&name), out, e);
+	buf_release(&name);
+	content_release(&c);
+	return rc;
+}
+
+static int made_text(struct volume *v, uint64_t ino, struct buf *out, struct err *e)
+{
+	uint64_t i = ino_index(ino);
+	struct json j;
+	switch (ino_what(ino)) {
+	case INO_LEAF:
+		return leaf_text(v, (uint32_t)i, out, e);
+	case INO_META:
+		vol_meta_text(v, (uint32_t)i, out);
+		return 0;
+	case INO_STATS:
+		return stats_text(v, (uint32_t)i, out, e);
+	case INO_SVG:
+		return svg_text_of(v, (uint32_t)i, out, e);
+	case INO_PARTS_META:
+		json_init(&j, out);
+		json_open(&j, '{');
+		vol_parts_members(v, (uint32_t)i, &j);
+		json_close(&j, '}');
+		buf_putc(out, '\n');
+		return 0;
+	case INO_JSON:
+		return vol_json(v, (uint32_t)i, out, e);
+	case INO_METADATA:
+		return metadata_text(v, i, out, e);
+	case INO_INFO:
+		volume_info_text(v, out);
+		return 0;
+	case INO_GLOBALS:
+		vol_globals_text(v, out);
+		return 0;
+	case INO_STATUS:
+		status_text(v, out);
+		return 0;
+	case INO_LOG:
+		log_text(v->log, out);
+		return 0;
+	default:
+		return err_set(e, ERR_ABSENT, "no such file");
+	}
+}
+
+int vol_text(struct volume *v, uint64_t ino, struct buf *out, struct err *e)
+{
+	int rc = made_text(v, ino, out, e);
+	if (rc == 0 && out->failed)
+		rc = out->n + 4096 < out->max
+				     ? err_nomem(e)
+				     : err_set(e, ERR_LIMIT, "its text would be over %zu MiB",
+						       out->max >> 20);
+	return rc;
+}

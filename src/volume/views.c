@@ -1,0 +1,168 @@
+/* views.c - the views of a volume: module/ of each state_dict, and those made on demand.
+ *
+ * A view is a table of names over a state_dict's children (view.h). module/ exists for every
+ * state_dict and is kept once made; .pthfs/strip/PREFIX and .pthfs/add/PREFIX are made when they
+ * are looked up and freed when the kernel has forgotten their inode, so that no loop over
+ * prefixes can fill the memory.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+#define MAX_VIEWS 65536
+
+static struct view_step module_step(const struct volume *v, uint32_t node)
+{
+	return (struct view_step){view_module_op(&v->tree, node), STR("module")};
+}
+
+static int module_view(struct volume *v, uint32_t node, const struct view **ret, struct err *e)
+{
+	int rc = 0;
+	pthread_rwlock_wrlock(&v->views_lock);
+	if (!v->module_views)
+		v->module_views = calloc(v->tree.nodes.n, sizeof *v->module_views);
+	if (!v->module_views)
+		rc = err_nomem(e);
+	if (rc == 0 && !v->module_views[node]) {
+		struct view_step step = module_step(v, node);
+		rc = view_make(&v->tree, node, &step, 1, &v->module_views[node], e);
+	}
+	if (rc == 0)
+		*ret = v->module_views[node];
+	pthread_rwlock_unlock(&v->views_lock);
+	return rc;
+}
+
+static int slot_view(struct volume *v, uint64_t slot, const struct view **ret, struct err *e)
+{
+	const struct view *view = NULL;
+	pthread_rwlock_rdlock(&v->views_lock);
+	if (slot < v->views.n)
+		view = v->views.at[slot].view;
+	pthread_rwlock_unlock(&v->views_lock);
+	if (!view)
+		return err_set(e, ERR_ABSENT, "no such view any more");
+	*ret = view;
+	return 0;
+}
+
+int views_base(struct volume *v, uint64_t base, struct dir_ref *ret, struct err *e)
+{
+	struct dir_ref d = {.tree = &v->tree, .base = base};
+	uint32_t i = (uint32_t)base;
+	int rc = 0;
+	if (base & ~(BASE_VIEW | BASE_MODULE | UINT32_MAX))
+		return err_set(e, ERR_ABSENT, "no such inode");
+	if (base & BASE_VIEW)
+		rc = slot_view(v, i, &d.view, e);
+	else if (i >= v->tree.nodes.n || !(v->tree.nodes.at[i].flags & NODE_DIR))
+		rc = err_set(e, ERR_ABSENT, "no such inode");
+	else if (base & BASE_MODULE)
+		rc = module_view(v, i, &d.view, e);
+	else
+		d.node = i;
+	if (rc < 0)
+		return rc;
+	if (d.view)
+		d.node = d.view->dir;
+	*ret = d;
+	return 0;
+}
+
+int views_dir(struct volume *v, uint64_t ino, struct dir_ref *ret, struct err *e)
+{
+	uint64_t index = ino_index(ino);
+	switch (ino_what(ino)) {
+	case INO_DIR:
+		return views_base(v, index, ret, e);
+	case INO_VIEW:
+		return views_base(v, BASE_VIEW | index, ret, e);
+	case INO_MODULE:
+		return views_base(v, BASE_MODULE | index, ret, e);
+	default:
+		return err_set(e, ERR_ABSENT, "no directory of names");
+	}
+}
+
+static bool same_steps(const struct view *a, uint32_t dir, const struct view_step *steps, unsigned n)
+{
+	if (a->dir != dir || a->n_steps != n)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (a->steps[i].op != steps[i].op || !str_eq(a->steps[i].prefix, steps[i].prefix))
+			return false;
+	return true;
+}
+
+/* Under the lock: the slot of that view, making it when it is not there. */
+static int find_slot(struct volume *v, uint32_t dir, const struct view_step *steps, unsigned n,
+		uint32_t *ret, struct err *e)
+{
+	uint32_t free_slot = (uint32_t)v->views.n;
+	for (uint32_t i = 0; i < v->views.n; i++) {
+		const struct view *view = v->views.at[i].view;
+		if (!view)
+			free_slot = i;
+		else if (same_steps(view, dir, steps, n))
+			return *ret = i, 0;
+	}
+	if (free_slot >= MAX_VIEWS)
+		return err_set(e, ERR_LIMIT, "more than %d views at a time", MAX_VIEWS);
+	if (free_slot == v->views.n && vec_push(&v->views, (struct view_slot){0}) < 0)
+		return err_nomem(e);
+	int rc = view_make(&v->tree, dir, steps, n, &v->views.at[free_slot].view, e);
+	if (rc == 0)
+		*ret = free_slot;
+	return rc;
+}
+
+int views_lookup(struct volume *v, uint64_t base, enum view_op op, struct str prefix,
+		uint64_t *ret_ino, struct err *e)
+{
+	struct view_step steps[VIEW_MAX_STEPS + 1];
+	unsigned n = 0;
+	struct dir_ref d;
+	int rc = views_base(v, base, &d, e);
+	if (rc < 0)
+		return rc;
+	if (d.view) {
+		n = d.view->n_steps;
+		memcpy(steps, d.view->steps, n * sizeof *steps);
+	}
+	steps[n++] = (struct view_step){(uint8_t)op, prefix};
+	uint32_t slot = 0;
+	pthread_rwlock_wrlock(&v->views_lock);
+	rc = find_slot(v, d.node, steps, n, &slot, e);
+	if (rc == 0) {
+		v->views.at[slot].known++;
+		*ret_ino = ino_make(slot, INO_VIEW);
+	}
+	pthread_rwlock_unlock(&v->views_lock);
+	return rc;
+}
+
+void views_forget(struct volume *v, uint64_t ino, uint64_t n)
+{
+	uint64_t slot = ino_index(ino);
+	pthread_rwlock_wrlock(&v->views_lock);
+	if (slot < v->views.n) {
+		struct view_slot *s = &v->views.at[slot];
+		s->known -= n < s->known ? n : s->known;
+		if (s->known == 0) {
+			view_free(s->view);
+			s->view = NULL;
+		}
+	}
+	pthread_rwlock_unlock(&v->views_lock);
+}
+
+void views_release(struct volume *v)
+{
+	for (size_t i = 0; i < v->views.n; i++)
+		view_free(v->views.at[i].view);
+	vec_release(&v->views);
+	for (size_t i = 0; v->module_views && i < v->tree.nodes.n; i++)
+		view_free(v->module_views[i]);
+	free(v->module_views);
+}
