@@ -1,0 +1,152 @@
+/* Mount options: what is taken, what is passed on, what is refused by name. */
+#include "../../src/cli/opts.h"
+
+#include "tap.h"
+
+static struct mount_opts parsed(const char *list)
+{
+	struct mount_opts o;
+	struct err e = {0};
+
+	opts_init(&o);
+	EQ_I64(opts_parse(&o, list, &e), 0);
+	EQ_STR(e.text, "");
+	EQ_I64(opts_finish(&o, &e), 0);
+	return o;
+}
+
+static void refused(const char *list, const char *says)
+{
+	struct mount_opts o;
+	struct err e = {0};
+	int r;
+
+	opts_init(&o);
+	r = opts_parse(&o, list, &e);
+	if (r == 0)
+		r = opts_finish(&o, &e);
+	EQ_I64(r, ERR_USAGE);
+	HAS(e.text, says);
+	opts_release(&o);
+}
+
+static void own_options_are_set(void)
+{
+	struct mount_opts o = parsed("salvage,show_hidden,noxattr,quiet,max_names=77,uid=5,gid=6");
+
+	OK(o.volume.salvage && o.volume.show_hidden && o.fs.noxattr && o.fs.quiet);
+	EQ_I64(o.volume.max_names, 77);
+	EQ_I64(o.fs.uid, 5);
+	EQ_I64(o.fs.gid, 6);
+	EQ_STR(o.fs.fuse_opts, "");
+	opts_release(&o);
+}
+
+static void nothing_said_leaves_the_defaults(void)
+{
+	struct mount_opts o = parsed("");
+
+	OK(o.fs.uid == (uid_t)-1 && o.fs.gid == (gid_t)-1);
+	OK(o.fs.fmask == (mode_t)-1 && o.fs.dmask == (mode_t)-1);
+	OK(o.fs.entry_timeout < 0 && o.fs.attr_timeout < 0 && o.fs.negative_timeout < 0);
+	opts_release(&o);
+}
+
+static void a_special_mask_wins_over_umask(void)
+{
+	struct mount_opts o = parsed("fmask=037,umask=022");
+
+	EQ_I64(o.fs.fmask, 037);
+	EQ_I64(o.fs.dmask, 022);
+	opts_release(&o);
+}
+
+static void libfuse_options_pass_through_in_order(void)
+{
+	struct mount_opts o = parsed("allow_other,ro,noexec,fsname=x,nofail,auto_unmount");
+
+	EQ_STR(o.fs.fuse_opts, "allow_other,noexec,fsname=x,auto_unmount");
+	opts_release(&o);
+}
+
+static void commas_and_backslashes_in_values_stay_escaped(void)
+{
+	struct mount_opts o = parsed("fsname=a\\,b\\\\c,allow_other");
+
+	EQ_STR(o.fs.fuse_opts, "fsname=a\\,b\\\\c,allow_other");
+	opts_release(&o);
+}
+
+static void words_of_fstab_mean_nothing(void)
+{
+	struct mount_opts o = parsed("defaults,user,user=joe,noauto,nofail,_netdev,x-a=b,X-c,,"
+				     "comment=,relatime");
+
+	EQ_STR(o.fs.fuse_opts, "");
+	opts_release(&o);
+}
+
+/* mount(8) says rw where nobody said ro, and mount.fuse3 always says dev and suid or not. */
+static void rw_is_refused_unless_mount_says_it(void)
+{
+	struct mount_opts o = parsed("rw,dev,suid");
+
+	OK(opts_from_mount(&o));
+	opts_release(&o);
+	o = parsed("rw,nosuid,nodev,noexec");
+	OK(opts_from_mount(&o));
+	opts_release(&o);
+	refused("rw", "-o rw");
+	refused("rw,nodev", "-o rw");
+}
+
+static void unknown_and_misspelt_options_are_named(void)
+{
+	refused("ro,frob", "'frob'");
+	refused("uid", "'uid'");
+	refused("quiet=1", "'quiet=1'");
+	refused("x", "'x'");
+	refused("fsname", "'fsname'");
+}
+
+static void values_that_make_no_sense_are_refused(void)
+{
+	refused("umask=8", "umask=");
+	refused("umask=1000", "umask=");
+	refused("umask=", "umask=");
+	refused("max_names=4294967296", "max_names=");
+	refused("max_names=+1", "max_names=");
+	refused("uid=4294967295", "uid=");
+	refused("attr_timeout=-1", "attr_timeout=");
+	refused("attr_timeout=nan", "attr_timeout=");
+	refused("attr_timeout=1s", "attr_timeout=");
+	refused("remount", "remount");
+}
+
+static void a_sloppy_mount_passes_over_what_it_does_not_know(void)
+{
+	struct mount_opts o;
+	struct err e = {0};
+
+	opts_init(&o);
+	o.sloppy = true;
+	EQ_I64(opts_parse(&o, "frob,allow_other", &e), 0);
+	EQ_I64(opts_finish(&o, &e), 0);
+	EQ_STR(o.fs.fuse_opts, "allow_other");
+	opts_release(&o);
+}
+
+int main(void)
+{
+	TEST(own_options_are_set);
+	TEST(nothing_said_leaves_the_defaults);
+	TEST(a_special_mask_wins_over_umask);
+	TEST(libfuse_options_pass_through_in_order);
+	TEST(commas_and_backslashes_in_values_stay_escaped);
+	TEST(words_of_fstab_mean_nothing);
+	TEST(rw_is_refused_unless_mount_says_it);
+	TEST(unknown_and_misspelt_options_are_named);
+	TEST(values_that_make_no_sense_are_refused);
+	TEST(a_sloppy_mount_passes_over_what_it_does_not_know);
+	return tap_done();
+}
