@@ -1,0 +1,62 @@
+# bash completion for pthfs(1).
+
+_pthfs_options() {
+    # After -o: the last word of the comma separated list.
+    local options="ro salvage show_hidden noxattr max_names= uid= gid= umask= fmask= dmask= nonempty
+        quiet verbose debug allow_other allow_root auto_unmount max_read= fsname= clone_fd
+        max_threads= max_idle_threads= direct_io entry_timeout= attr_timeout= negative_timeout="
+    local done=""
+    [[ $1 == *,* ]] && done=${1%,*},
+    compopt -o nospace
+    mapfile -t COMPREPLY < <(compgen -P "$done" -W "$options" -- "${1##*,}")
+}
+
+_pthfs_mounts() {
+    # Blanks in the table of mounts are \040.
+    local point
+    while read -r point; do
+        printf '%b\n' "$point"
+    done < <(awk '$3 == "fuse.pthfs" { print $2 }' /proc/mounts)
+}
+
+_pthfs() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local cmd=${COMP_WORDS[1]} commands="mount umount ls info cat" flags i words=0
+    COMPREPLY=()
+    case " $commands " in
+        *" $cmd "*) ;;
+        *) cmd=mount ;;
+    esac
+    if [[ $prev == -o ]]; then
+        _pthfs_options "$cur"
+        return
+    fi
+    if [[ $cur == -* ]]; then
+        case $cmd in
+            mount) flags="-f -d -s -o -q -v -h -V --quiet --verbose --help --version" ;;
+            umount) flags="-l -q --lazy --quiet --help" ;;
+            ls) flags="-l -o --long --json --help" ;;
+            info) flags="-o --json --help" ;;
+            cat) flags="-o --npy --text --help" ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
+        return
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == -* || ${COMP_WORDS[i - 1]} == -o ]] || words=$((words + 1))
+    done
+    if [[ $cmd == umount ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_pthfs_mounts)" -- "$cur")
+    elif [[ $cmd == cat && $words -ge 2 ]]; then
+        # Tensors and values of the checkpoint.
+        mapfile -t COMPREPLY < <(compgen -W "$(pthfs ls -- "${COMP_WORDS[2]}" 2>/dev/null |
+            cut -f 1)" -- "$cur")
+    else
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ((COMP_CWORD == 1)) &&
+            mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$commands" -- "$cur")
+    fi
+}
+
+complete -F _pthfs pthfs
