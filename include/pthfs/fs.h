@@ -20,7 +20,8 @@ struct fs_opts {
 	bool clone_fd;   /* one /dev/fuse descriptor for each thread */
 	uid_t uid;       /* owner shown; (uid_t)-1: the checkpoint's */
 	gid_t gid;
-	mode_t fmask, dmask; /* (mode_t)-1: the checkpoint's read bits; else 0444 and 0555 without these */
+	mode_t fmask, dmask;   /* (mode_t)-1: the checkpoint's read bits; else 0444 and 0555 without
+				  these */
 	unsigned int max_read; /* largest read request; 0: 1 MiB */
 	unsigned int max_threads, max_idle_threads; /* 0: libfuse's default */
 	/* Seconds; negative: the default, which is as good as for ever. */

@@ -51,22 +51,27 @@ static int check_fuse(struct err *e)
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(e, ERR_SYS,
-				"there is no /dev/fuse: load the module (modprobe fuse), or give the "
-				"container --device /dev/fuse --cap-add SYS_ADMIN; pthfs ls and pthfs "
+				"there is no /dev/fuse: load the module (modprobe fuse), or give "
+				"the "
+				"container --device /dev/fuse --cap-add SYS_ADMIN; pthfs ls and "
+				"pthfs "
 				"cat work without a mount");
 	if (fd < 0 && (errno == ENODEV || errno == ENXIO))
 		return err_set(e, ERR_SYS,
-				"/dev/fuse has no driver: load the module (modprobe fuse); pthfs ls and "
+				"/dev/fuse has no driver: load the module (modprobe fuse); pthfs "
+				"ls and "
 				"pthfs cat work without a mount");
 	if (fd < 0)
 		return err_sys(e, errno,
-				"cannot open /dev/fuse (a container needs --device /dev/fuse --cap-add "
+				"cannot open /dev/fuse (a container needs --device /dev/fuse "
+				"--cap-add "
 				"SYS_ADMIN; pthfs ls and pthfs cat work without a mount)");
 	close(fd);
 	if (geteuid() == 0 || have_fusermount())
 		return 0;
 	return err_set(e, ERR_SYS,
-			"only root can mount without fusermount3: install the package fuse3; pthfs ls "
+			"only root can mount without fusermount3: install the package fuse3; pthfs "
+			"ls "
 			"and pthfs cat work without a mount");
 }
 
@@ -246,7 +251,8 @@ static int parse_helper(struct mounting *m, int argc, char **argv, bool *done)
 				list[n++] = optarg;
 			break;
 		case 'N':
-			cli_error("mounting in another namespace (-N) is not supported: use nsenter");
+			cli_error("mounting in another namespace (-N) is not supported: use "
+				  "nsenter");
 			return MOUNT_USAGE;
 		case 'h':
 			fputs(help_mount, stdout);

@@ -28,7 +28,8 @@ static const char umount_help[] =
 		"usage: pthfs umount [-lq] MOUNTPOINT|CHECKPOINT ...\n"
 		"\n"
 		"Takes mounts away and waits until the process that served each has ended. A\n"
-		"checkpoint stands for its mount when it has just one. A busy mount stays, and who\n"
+		"checkpoint stands for its mount when it has just one. A busy mount stays, and "
+		"who\n"
 		"holds it is said.\n"
 		"\n"
 		"  -l, --lazy    detach a busy mount: it ends when nobody uses it any more\n"
@@ -148,8 +149,7 @@ static int detach(const char *point, bool lazy, struct err *e)
 	return r;
 }
 
-static int umount_one(const struct umounting *u, const struct mount *m,
-		const struct mount_table *t)
+static int umount_one(const struct umounting *u, const struct mount *m, const struct mount_table *t)
 {
 	_cleanup_(closep) int fd = -1;
 	struct err e = {0};
@@ -167,8 +167,8 @@ static int umount_one(const struct umounting *u, const struct mount *m,
 }
 
 /* The path is no mount point: it may be a checkpoint with a mount. */
-static const struct mount *by_checkpoint(const struct mount_table *t, const char *path,
-		unsigned int *count)
+static const struct mount *by_checkpoint(
+		const struct mount_table *t, const char *path, unsigned int *count)
 {
 	const struct mount *found = NULL;
 

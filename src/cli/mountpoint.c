@@ -91,13 +91,14 @@ static int check_place(const char *path, const char *checkpoint, struct err *e)
 		return err_sys(e, errno, "%s", checkpoint);
 	if (is_above(&at, S_ISDIR(ckpt.st_mode) ? checkpoint : dir))
 		return err_set(e, ERR_REFUSED,
-				"%s lies below the mount point %s, which would hide it: choose another "
+				"%s lies below the mount point %s, which would hide it: choose "
+				"another "
 				"mount point",
 				checkpoint, path);
 	if (S_ISDIR(ckpt.st_mode) && is_above(&ckpt, path))
 		return err_set(e, ERR_REFUSED,
-				"the mount point %s lies in the checkpoint %s: choose one outside", path,
-				checkpoint);
+				"the mount point %s lies in the checkpoint %s: choose one outside",
+				path, checkpoint);
 	return 0;
 }
 
@@ -112,11 +113,11 @@ static int check_mounts(const char *path, const char *checkpoint, struct err *e)
 		return r;
 	m = mount_holding(&t, path);
 	if (m && mount_is_ours(m) && strcmp(m->point, path) == 0)
-		r = err_set(e, ERR_REFUSED, "%s already shows %s (pthfs umount %s)", path, m->source,
-				path);
+		r = err_set(e, ERR_REFUSED, "%s already shows %s (pthfs umount %s)", path,
+				m->source, path);
 	else if (m && mount_is_ours(m) && strcmp(m->source, checkpoint) == 0)
-		r = err_set(e, ERR_REFUSED, "%s lies in a mount of the same checkpoint, at %s", path,
-				m->point);
+		r = err_set(e, ERR_REFUSED, "%s lies in a mount of the same checkpoint, at %s",
+				path, m->point);
 	mount_table_release(&t);
 	return r;
 }
@@ -132,7 +133,8 @@ static int check_empty(const char *path, struct err *e)
 	while (r == 0 && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			r = err_set(e, ERR_REFUSED,
-					"mount point %s is not empty: mounting hides what is in it (-o "
+					"mount point %s is not empty: mounting hides what is in it "
+					"(-o "
 					"nonempty does it all the same)",
 					path);
 	closedir(dir);

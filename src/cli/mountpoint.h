@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 struct mountpoint {
-	char *path; /* absolute, without links */
-	bool made;  /* by us: removed after the unmount */
+	char *path;    /* absolute, without links */
+	bool made;     /* by us: removed after the unmount */
 	char *cleared; /* the stale mount that was taken away: its checkpoint, or NULL */
 };
 

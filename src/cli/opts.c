@@ -211,8 +211,8 @@ static void pass_on(struct buf *b, const char *word)
 	}
 }
 
-static bool apply(struct mount_opts *o, const struct rule *rule, const char *word,
-		const char *value)
+static bool apply(
+		struct mount_opts *o, const struct rule *rule, const char *word, const char *value)
 {
 	void *at = (char *)o + rule->at;
 
@@ -296,10 +296,12 @@ int opts_finish(struct mount_opts *o, struct err *e)
 	o->fs.dmask = mask_of(o->dmask, o->umask);
 	if (o->remount)
 		return err_set(e, ERR_USAGE,
-				"a mount cannot be changed with remount: unmount it and mount again");
+				"a mount cannot be changed with remount: unmount it and mount "
+				"again");
 	if (o->rw && !o->ro && !opts_from_mount(o))
 		return err_set(e, ERR_USAGE,
-				"-o rw: writing through a mount is not there yet, mount it read-only");
+				"-o rw: writing through a mount is not there yet, mount it "
+				"read-only");
 	buf_putc(&o->fuse, '\0');
 	if (o->fuse.failed)
 		return err_nomem(e);

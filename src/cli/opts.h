@@ -11,10 +11,10 @@ struct mount_opts {
 	struct fs_opts fs; /* .fuse_opts is made by opts_finish() */
 	struct buf fuse;   /* collects it */
 	bool nonempty, verbose;
-	bool rw, ro;         /* the words were there */
-	bool dev, suid;      /* (no)dev and (no)suid were there: only mount(8) says both */
+	bool rw, ro;    /* the words were there */
+	bool dev, suid; /* (no)dev and (no)suid were there: only mount(8) says both */
 	bool remount;
-	bool sloppy;         /* unknown options are passed over */
+	bool sloppy;                  /* unknown options are passed over */
 	uint32_t umask, fmask, dmask; /* OPT_UNSET, or octal */
 };
 

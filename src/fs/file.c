@@ -47,8 +47,8 @@ static void handle_free(struct fs *fs, struct handle *h)
 	free(h);
 }
 
-static int open_handle(struct fs *fs, uint64_t ino, struct handle **ret, bool *dynamic,
-		struct err *e)
+static int open_handle(
+		struct fs *fs, uint64_t ino, struct handle **ret, bool *dynamic, struct err *e)
 {
 	struct vfile *f;
 	struct vattr attr;
@@ -91,8 +91,8 @@ void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		handle_free(fs, h); /* the open was given up: there will be no release */
 }
 
-static void answer(fuse_req_t req, fuse_ino_t ino, char *buf, size_t size, off_t off,
-		struct vfile *f)
+static void answer(
+		fuse_req_t req, fuse_ino_t ino, char *buf, size_t size, off_t off, struct vfile *f)
 {
 	struct err e = {0};
 	size_t got = 0;

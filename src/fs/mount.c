@@ -1,7 +1,8 @@
 /* mount.c - from a volume to a mount that answers, and to its end.
  *
  *	parent: session, mount ──fork──> wait for the child's byte, look at the mount, return
- *	child:                      └──> setsid, signals, loop; init writes the byte; unmount at the end
+ *	child:                      └──> setsid, signals, loop; init writes the byte; unmount at the
+ *end
  *
  * The mount is made before the fork, so that its errors reach the terminal in the ordinary way.
  * When the child dies before its first answer, the parent takes the mount away again. The parent
@@ -64,7 +65,8 @@ static int session_new(struct fs *fs, struct fuse_session **ret, struct err *e)
 	buf_putc(&opts, '\0');
 	fs_log_catch();
 	if (!opts.failed && fuse_opt_add_arg(&args, "pthfs") == 0 &&
-			fuse_opt_add_arg(&args, "-o") == 0 && fuse_opt_add_arg(&args, opts.p) == 0 &&
+			fuse_opt_add_arg(&args, "-o") == 0 &&
+			fuse_opt_add_arg(&args, opts.p) == 0 &&
 			(!fs->o->debug || fuse_opt_add_arg(&args, "-d") == 0))
 		se = fuse_session_new(&args, &fs_ops, sizeof fs_ops, fs);
 	fuse_opt_free_args(&args);
@@ -90,9 +92,9 @@ static int mount_it(struct fuse_session *se, const char *mnt, struct err *e)
 	if (!*why)
 		why = *fs_log_caught() ? fs_log_caught() : "libfuse does not say why";
 	err_set(e, ERR_SYS, "cannot mount at %s: %s%s", mnt, why,
-			strstr(why, "not permitted")
-					? " (a container needs --device /dev/fuse --cap-add SYS_ADMIN)"
-					: "");
+			strstr(why, "not permitted") ? " (a container needs --device /dev/fuse "
+						       "--cap-add SYS_ADMIN)"
+						     : "");
 	return ERR_SYS;
 }
 
@@ -167,8 +169,8 @@ static void become_daemon(void)
 	}
 }
 
-static int serve_behind(struct fs *fs, struct fuse_session *se, const char *mnt,
-		enum fs_side *side, struct err *e)
+static int serve_behind(struct fs *fs, struct fuse_session *se, const char *mnt, enum fs_side *side,
+		struct err *e)
 {
 	int ends[2], r;
 	pid_t child;

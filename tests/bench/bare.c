@@ -6,7 +6,8 @@
  * kernel and the machine:
  *
  *	bare pread  FILE OFFSET LENGTH MOUNTPOINT     pread into a buffer of the thread, one writev
- *	bare splice FILE OFFSET LENGTH MOUNTPOINT     fuse_reply_data with a descriptor and an offset
+ *	bare splice FILE OFFSET LENGTH MOUNTPOINT     fuse_reply_data with a descriptor and an
+ *offset
  *
  * It stays in the foreground and ends on SIGTERM or when unmounted.
  */
@@ -50,8 +51,7 @@ static void bare_init(void *ctx, struct fuse_conn_info *conn)
 
 static void bare_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct fuse_entry_param e = {
-			.ino = 2, .attr_timeout = FOREVER, .entry_timeout = FOREVER};
+	struct fuse_entry_param e = {.ino = 2, .attr_timeout = FOREVER, .entry_timeout = FOREVER};
 
 	if (parent != FUSE_ROOT_ID || strcmp(name, "data") != 0) {
 		fuse_reply_err(req, ENOENT);
@@ -75,8 +75,8 @@ static void bare_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_open(req, fi);
 }
 
-static void bare_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		struct fuse_file_info *fi)
+static void bare_read(
+		fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	static __thread char *buf;
 	struct fuse_bufvec vec = FUSE_BUFVEC_INIT(0);

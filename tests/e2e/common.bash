@@ -94,11 +94,13 @@ not_mounted() {
     if is_mounted "$1"; then return 1; fi
 }
 
-# The process that serves a mount of ours.
+# The process that serves a mount of this test, known by its words and its environment.
 daemon_of() {
     local pid
     for pid in $(pgrep -x pthfs); do
-        tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF -e "$1" && echo "$pid" && return
+        tr '\0' '\n' <"/proc/$pid/cmdline" | grep -qxF -e "$1" || continue
+        grep -qzxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" "/proc/$pid/environ" || continue
+        echo "$pid" && return
     done
     return 1
 }
