@@ -22,7 +22,7 @@ static void one_piece(const struct decoder *d, const char *raw, size_t elements,
 	for (size_t i = 0; i < elements; i += BLOCK) {
 		size_t n = elements - i < BLOCK ? elements - i : BLOCK;
 
-		decode(d, raw + i * d->size, (n + DECODE_GROUP - 1) / DECODE_GROUP * DECODE_GROUP, x);
+		decode(d, raw + i * d->size, whole_groups(n), x);
 		fn(ctx, x, n);
 	}
 }

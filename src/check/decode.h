@@ -29,6 +29,11 @@ static inline void decode(const struct decoder *d, const void *raw, size_t n, do
 	d->fn(d, raw, n, out);
 }
 
+static inline size_t whole_groups(size_t n)
+{
+	return (n + DECODE_GROUP - 1) / DECODE_GROUP * DECODE_GROUP;
+}
+
 /* What kind of numbers the doubles are. */
 enum decoded {
 	DECODED_REAL,

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- cells ------------------------------------------------------------------------------------ */
+/* --- cells -------------------------------------------------------------------------------- */
 
 struct walk {
 	struct heat *h;
@@ -75,7 +75,7 @@ static void heat_block(void *ctx, double *x, size_t n)
 	}
 }
 
-/* --- how to lay a tensor out -------------------------------------------------------------------- */
+/* --- how to lay a tensor out ---------------------------------------------------------------- */
 
 /* Where to cut the dimensions; false when there are not two of them, or not `elements` elements. */
 static bool as_matrix(const int64_t *shape, unsigned ndim, uint64_t elements, uint64_t *rows,
@@ -128,7 +128,7 @@ static int heat_matrix(const struct content *c, enum dtype dt, uint64_t rows, ui
 	return blocks_each(c, dt, heat_block, &w, e);
 }
 
-/* --- colours ---------------------------------------------------------------------------------- */
+/* --- colours ------------------------------------------------------------------------------ */
 
 static int ascending(const void *a, const void *b)
 {
@@ -215,7 +215,7 @@ int heat_of(const struct content *c, enum dtype dt, const int64_t *shape, unsign
 	return rc;
 }
 
-/* --- drawing ---------------------------------------------------------------------------------- */
+/* --- drawing ------------------------------------------------------------------------------ */
 
 /* Blue below 0, nearly white, red above; between these five the colours are mixed. */
 static void put_colour(unsigned level, struct buf *out)

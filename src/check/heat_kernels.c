@@ -1,7 +1,10 @@
 /* heat_kernels.c - convolution filters (out, in, height, width) as a grid of small pictures.
  *
- *	o0i0 o0i1 o0i2   o1i0 o1i1 o1i2   ...	one row of the grid is some output channels, each with
- *	o4i0 o4i1 o4i2   o5i0 ...		its input channels, a cell of gap between kernels
+ *	o0i0 o0i1 o0i2   o1i0 o1i1 o1i2   ...
+ *	o4i0 o4i1 o4i2   o5i0 ...
+ *
+ * A row of the grid is some output channels, each with its input channels; between kernels there is
+ * a gap of a cell, between output channels of two.
  *
  * Kernels are shown as they are: means over several of them would show nothing of any. Where there
  * is no room for all, as many as fit are taken evenly over the channels. So little of a large
@@ -101,7 +104,7 @@ static int one_kernel(const struct content *c, const struct decoder *d, const st
 
 	if (rc < 0)
 		return rc;
-	decode(d, raw, (n + DECODE_GROUP - 1) / DECODE_GROUP * DECODE_GROUP, x);
+	decode(d, raw, whole_groups(n), x);
 	for (size_t k = 0; k < got / d->size; k++)
 		heat_add(to + k / g->wide * width + k % g->wide, x + k, 1);
 	return 0;

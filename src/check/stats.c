@@ -192,7 +192,7 @@ int stats_of(const struct content *c, enum dtype dt, bool want_hist, struct stat
 	return rc;
 }
 
-/* --- as JSON ---------------------------------------------------------------------------------- */
+/* --- as JSON ------------------------------------------------------------------------------ */
 
 static void count_member(struct json *j, const char *name, uint64_t n)
 {

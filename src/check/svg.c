@@ -32,10 +32,10 @@
 #define BAR_CELL 7   /* pixels a colour in the colour bar */
 #define NUM_WIDE 7.9 /* pixels a letter of class num */
 
-/* Classes, so that the dark colours are named once: text and paper change, the heat map does not. */
+/* The dark colours are of text and paper; the heat map stays as it is. */
 static const char style[] =
 	"<style>\n"
-	"text{font:12px system-ui,'Segoe UI',Helvetica,Arial,'DejaVu Sans',sans-serif;fill:#1f2328}\n"
+	"text{font:12px system-ui,'Segoe UI',Helvetica,Arial,sans-serif;fill:#1f2328}\n"
 	".name,.num,.bad{font-family:ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}\n"
 	".name{font-size:16px;font-weight:bold}.num,.bad{font-size:13px}\n"
 	".bad{fill:#b3261e;font-weight:bold}.dim{fill:#656d76}\n"
@@ -54,7 +54,7 @@ struct picture {
 	uint64_t nbytes;
 };
 
-/* --- head and numbers --------------------------------------------------------------------------- */
+/* --- head and numbers ----------------------------------------------------------------------- */
 
 static void put_head(const struct picture *p, enum dtype dt, const int64_t *shape, unsigned ndim,
 		struct str title, struct buf *out)
@@ -76,7 +76,8 @@ static void put_head(const struct picture *p, enum dtype dt, const int64_t *shap
 
 	buf_init(&line, 8192);
 	tensor_shape_text(&t, &line);
-	buf_printf(out, "<text class=\"dim\" x=\"%d\" y=\"60\">%s &#160;", PAD, dtype_info(dt)->name);
+	buf_printf(out, "<text class=\"dim\" x=\"%d\" y=\"60\">%s &#160;", PAD,
+			dtype_info(dt)->name);
 	svg_escape(buf_view(&line), 48, out);
 	buf_printf(out, " &#160;%s elements &#160;%s</text>\n", svg_count(p->s.count, &n),
 			STR_SIZE(p->nbytes));
@@ -126,7 +127,7 @@ static void put_numbers(const struct stats *s, struct buf *out)
 	put_number(out, 9, "−Inf", svg_count(s->neg_inf, &n), s->neg_inf > 0);
 }
 
-/* --- histogram ---------------------------------------------------------------------------------- */
+/* --- histogram ------------------------------------------------------------------------------ */
 
 static uint64_t tallest(const struct stats *s)
 {
@@ -168,12 +169,13 @@ static void put_bars(const struct stats *s, const char *cls, bool logs, struct b
 static void put_label(const struct stats *s, double v, double *from, double *to, struct buf *out)
 {
 	struct svg_num n;
-	double x = place_of(s, v), half = (double)strlen(svg_real(v, s->whole, digits_of(s), &n)) * NUM_WIDE / 2;
+	const char *label = svg_real(v, s->whole, digits_of(s), &n);
+	double x = place_of(s, v), half = (double)strlen(label) * NUM_WIDE / 2;
 	const char *anchor = x - half < PAD ? "start" : x + half > PAD + INNER ? "end" : "middle";
 
 	buf_printf(out, "<path class=\"axis\" d=\"M%.1f %dv5\"/>", x, HIST_BASE);
 	x = *anchor == 's' ? PAD : *anchor == 'e' ? PAD + INNER : x;
-	svg_text(out, x, HIST_BASE + 19, "num", anchor, n.text);
+	svg_text(out, x, HIST_BASE + 19, "num", anchor, label);
 	*from = (*anchor == 's' ? x : *anchor == 'e' ? x - 2 * half : x - half) - NUM_WIDE;
 	*to = *from + 2 * half + 2 * NUM_WIDE;
 }
@@ -232,7 +234,7 @@ static void put_hist(const struct picture *p, struct buf *out)
 						 : "No element is finite.");
 }
 
-/* --- heat map ----------------------------------------------------------------------------------- */
+/* --- heat map ------------------------------------------------------------------------------- */
 
 static double between(double v, double low, double high)
 {
@@ -270,10 +272,11 @@ static void put_colours(const struct heat *h, double y, struct buf *out)
 	put_cells(PAD, y, BAR_CELL, 10, out);
 	heat_draw_bar(out);
 	buf_puts(out, "</g>\n");
-	snprintf(text, sizeof text, "%s-%s", h->clipped ? "≤ " : "", svg_real(h->scale, false, 5, &n));
+	svg_real(h->scale, false, 5, &n);
+	snprintf(text, sizeof text, "%s-%s", h->clipped ? "≤ " : "", n.text);
 	svg_text(out, PAD, y + 25, "num", "start", text);
 	svg_text(out, PAD + wide / 2, y + 25, "num", "middle", "0");
-	snprintf(text, sizeof text, "%s%s", h->clipped ? "≥ " : "", svg_real(h->scale, false, 5, &n));
+	snprintf(text, sizeof text, "%s%s", h->clipped ? "≥ " : "", n.text);
 	svg_text(out, PAD + wide, y + 25, "num", "end", text);
 	if (!h->odd)
 		return;

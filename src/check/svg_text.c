@@ -25,7 +25,7 @@ static bool not_for_xml(struct str c)
 {
 	if (c.n == 1)
 		return (unsigned char)c.p[0] < 0x20 || c.p[0] == 0x7f;
-	return c.n == 3 && (memcmp(c.p, "\xef\xbf\xbe", 3) == 0 || memcmp(c.p, "\xef\xbf\xbf", 3) == 0);
+	return str_is(c, "\xef\xbf\xbe") || str_is(c, "\xef\xbf\xbf");
 }
 
 /* Columns of a monospaced font: characters of three bytes and more may be wide ones. */

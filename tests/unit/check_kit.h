@@ -59,7 +59,8 @@ struct kit_torn {
 	uint64_t good;
 };
 
-static inline int kit_torn_read(struct source *s, void *buf, size_t len, uint64_t off, struct err *e)
+static inline int kit_torn_read(struct source *s, void *buf, size_t len, uint64_t off,
+		struct err *e)
 {
 	const struct kit_torn *t = (const struct kit_torn *)s;
 

@@ -115,6 +115,7 @@ static void complex_numbers_are_counted_once_and_have_a_modulus(void)
 {
 	const float v[] = {3, 4, 0, -0.0f, NAN, INFINITY, 1, -INFINITY, -INFINITY, NAN};
 	const double wide[] = {0x1p1023, 0x1p1023, 3, -4};
+	/* The parts of this one are finite, so it is, though its modulus is not. */
 	const double huge[] = {0x1.fffffffffffffp1023, 0x1.fffffffffffffp1023};
 	const uint16_t half[] = {0x4200, 0xc400, 0x7c00, 0, 0x7e00, 0x7c00}; /* 3-4j inf nan */
 	struct stats s = STATS(DTYPE_COMPLEX64, v);
@@ -128,7 +129,7 @@ static void complex_numbers_are_counted_once_and_have_a_modulus(void)
 	OK(!s.has_numbers);
 	s = STATS(DTYPE_COMPLEX128, wide);
 	EQ_F64(s.abs_max, hypot(0x1p1023, 0x1p1023));
-	s = STATS(DTYPE_COMPLEX128, huge); /* its parts are finite, so it is, though the modulus is not */
+	s = STATS(DTYPE_COMPLEX128, huge);
 	EQ_I64(s.finite, 1);
 	EQ_I64(s.pos_inf, 0);
 	s = STATS(DTYPE_COMPLEX32, half);

@@ -83,7 +83,7 @@ static void denormals_are_not_zeros(void)
 	EQ_F64(s.std, 0);
 }
 
-/* Doubles whose sum is over the range: mean as torch has it, and not one of them called infinite. */
+/* Doubles whose sum is over the range: mean as torch has it, and none of them called infinite. */
 static void sums_may_overflow_without_an_element_being_infinite(void)
 {
 	const double v[] = {DBL_MAX, DBL_MAX, 1, DBL_MAX, DBL_MAX};
@@ -183,7 +183,7 @@ static void a_read_error_is_passed_on_and_the_result_left_alone(void)
 	content_release(&c);
 }
 
-/* --- JSON --------------------------------------------------------------------------------------- */
+/* --- JSON ----------------------------------------------------------------------------------- */
 
 static const char *json_of(const struct stats *s)
 {
@@ -206,8 +206,9 @@ static void members_are_written_in_their_order(void)
 	const float v[] = {-1, 0, 2, 7, NAN};
 	struct stats s = STATS(DTYPE_FLOAT32, v);
 
-	EQ_STR(json_of(&s), "{\"count\": 5, \"nan\": 1, \"pos_inf\": 0, \"neg_inf\": 0, \"zeros\": 1, "
-			"\"min\": -1.0, \"max\": 7.0, \"mean\": 2.0, \"std\": 3.559026084010437, "
+	EQ_STR(json_of(&s), "{\"count\": 5, \"nan\": 1, \"pos_inf\": 0, \"neg_inf\": 0, "
+			"\"zeros\": 1, \"min\": -1.0, "
+			"\"max\": 7.0, \"mean\": 2.0, \"std\": 3.559026084010437, "
 			"\"abs_max\": 7.0}");
 }
 
@@ -215,8 +216,9 @@ static void what_is_not_there_is_null(void)
 {
 	struct stats s = kit_stats(DTYPE_FLOAT32, "", 0, false);
 
-	EQ_STR(json_of(&s), "{\"count\": 0, \"nan\": 0, \"pos_inf\": 0, \"neg_inf\": 0, \"zeros\": 0, "
-			"\"min\": null, \"max\": null, \"mean\": null, \"std\": null, "
+	EQ_STR(json_of(&s), "{\"count\": 0, \"nan\": 0, \"pos_inf\": 0, \"neg_inf\": 0, "
+			"\"zeros\": 0, \"min\": null, "
+			"\"max\": null, \"mean\": null, \"std\": null, "
 			"\"abs_max\": null}");
 }
 
@@ -225,8 +227,9 @@ static void one_element_has_a_null_std(void)
 	const int8_t v[] = {-3};
 	struct stats s = STATS(DTYPE_INT8, v);
 
-	EQ_STR(json_of(&s), "{\"count\": 1, \"nan\": 0, \"pos_inf\": 0, \"neg_inf\": 0, \"zeros\": 0, "
-			"\"min\": -3, \"max\": -3, \"mean\": -3.0, \"std\": null, \"abs_max\": 3}");
+	EQ_STR(json_of(&s), "{\"count\": 1, \"nan\": 0, \"pos_inf\": 0, \"neg_inf\": 0, "
+			"\"zeros\": 0, \"min\": -3, "
+			"\"max\": -3, \"mean\": -3.0, \"std\": null, \"abs_max\": 3}");
 }
 
 /* Beyond 2^53 a double no longer is the integer, and must not look like one. */
@@ -253,7 +256,8 @@ static void minus_zero_is_zero(void)
 	const float v[] = {-0.0f, -0.0f};
 	struct stats s = STATS(DTYPE_FLOAT32, v);
 
-	HAS(json_of(&s), "\"min\": 0.0, \"max\": 0.0, \"mean\": 0.0, \"std\": 0.0, \"abs_max\": 0.0");
+	HAS(json_of(&s), "\"min\": 0.0, \"max\": 0.0, \"mean\": 0.0, \"std\": 0.0, "
+			"\"abs_max\": 0.0");
 }
 
 int main(void)
