@@ -164,6 +164,8 @@ static int expand(struct tree *t, uint32_t dir, struct err *e)
 	bool taken = false;
 	int rc = 0;
 	t->nodes.at[dir].first = (uint32_t)t->nodes.n;
+	if (v->n <= t->max_names - t->nodes.n && vec_room(&t->nodes, v->n) < 0)
+		return err_nomem(e);
 	buf_init(&name, 65536);
 	for (uint32_t i = 0; i < v->n && rc == 0; i++) {
 		const struct entry *en = &m->entries.at[v->first + i];

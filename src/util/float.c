@@ -33,7 +33,7 @@ static void take_apart(const char *text, int precision, struct digits *d)
 	d->at[0] = text[0];
 	if (precision > 1)
 		memcpy(d->at + 1, e - (precision - 1), (size_t)precision - 1);
-	d->exp = atoi(e + 1);
+	d->exp = (int)strtol(e + 1, NULL, 10);
 	for (d->n = precision; d->n > 1 && d->at[d->n - 1] == '0'; d->n--)
 		;
 }
@@ -117,12 +117,12 @@ const char *float_repr(double v, char out[32])
 	char *p = out;
 
 	if (isnan(v))
-		return strcpy(out, "nan");
+		return memcpy(out, "nan", 4);
 	if (signbit(v))
 		*p++ = '-';
 	v = fabs(v);
 	if (isinf(v)) {
-		strcpy(p, "inf");
+		memcpy(p, "inf", 4);
 	} else if (v < 9007199254740992.0 && v == floor(v)) {
 		/* The common case, and exact: integers below 2^53. */
 		snprintf(p, 30, "%llu.0", (unsigned long long)v);

@@ -18,7 +18,7 @@ struct overlaps {
 	uint32_t *order;   /* [n] tensors */
 	uint64_t *max_end; /* [n] largest end byte up to here, within one storage */
 	uint32_t *longer;  /* [n] the last place before, in that storage, that ends later; TREE_NONE */
-	uint32_t *place;   /* [tensors] position in order; TREE_NONE */
+	uint32_t *place;   /* [tensors] position in order; TREE_NONE. NULL when n is 0 */
 	uint32_t n;
 };
 

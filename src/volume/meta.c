@@ -1,10 +1,14 @@
 /* meta.c - what a .meta says: one line of JSON about what a tensor is, not where it lies.
  * (design.md "The tree", rule 2) dtype, shape, nbytes always and first; the rest only where it is
  * not the default, so that diff -r of two mounts compares meaning.
+ *
+ * The names of a tied tensor have one .meta, as they are one file: its shared_with tells all of
+ * them. Names are in the order of the tree, wherever the bytes lie.
  */
 #include "internal.h"
 
 #include <pthfs/print.h>
+#include <stdlib.h>
 
 #define SHARED_MAX 32 /* names listed in shared_with */
 
@@ -18,34 +22,44 @@ static void shape_member(const char *name, const int64_t *dims, unsigned n, stru
 }
 
 struct shared {
-	const struct volume *v;
-	struct json *j;
+	uint32_t node[SHARED_MAX];
 	unsigned n;
 };
 
 static bool add_shared(void *ctx, uint32_t node)
 {
 	struct shared *s = ctx;
-	if (node == TREE_NONE)
-		return true;
-	if (s->n++ == 0) {
-		json_key(s->j, "shared_with");
-		json_open(s->j, '[');
-	}
-	struct buf path;
-	buf_init(&path, 1 << 20);
-	tree_path(&s->v->tree, node, &path);
-	json_str(s->j, buf_view(&path));
-	buf_release(&path);
+	if (node != TREE_NONE)
+		s->node[s->n++] = node;
 	return s->n < SHARED_MAX;
+}
+
+static int by_node(const void *pa, const void *pb)
+{
+	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+	return a < b ? -1 : a > b;
 }
 
 static void shared_member(const struct volume *v, uint32_t tensor, struct json *j)
 {
-	struct shared s = {v, j, 0};
+	struct shared s = {.n = 0};
+	struct buf path;
+	if (v->tree.nlink[tensor] > 1)
+		add_shared(&s, v->tree.first_node[tensor]);
 	overlaps_each(v, tensor, add_shared, &s);
-	if (s.n)
-		json_close(j, ']');
+	if (!s.n)
+		return;
+	qsort(s.node, s.n, sizeof *s.node, by_node);
+	json_key(j, "shared_with");
+	json_open(j, '[');
+	buf_init(&path, 1 << 20);
+	for (unsigned i = 0; i < s.n; i++) {
+		path.n = 0;
+		tree_path(&v->tree, s.node[i], &path);
+		json_str(j, buf_view(&path));
+	}
+	buf_release(&path);
+	json_close(j, ']');
 }
 
 void vol_node_key(const struct volume *v, uint32_t node, struct buf *out)

@@ -49,13 +49,15 @@ static int by_place(const void *pa, const void *pb)
 	return a->tensor < b->tensor ? -1 : a->tensor > b->tensor;
 }
 
-static int index_ranges(struct overlaps *o, struct range *r, uint32_t n)
+static int index_ranges(struct overlaps *o, struct range *r, uint32_t n, size_t n_tensors)
 {
-	o->order = malloc((n + 1) * sizeof *o->order);
-	o->max_end = malloc((n + 1) * sizeof *o->max_end);
-	o->longer = malloc((n + 1) * sizeof *o->longer);
-	if (!o->order || !o->max_end || !o->longer)
+	o->place = malloc(n_tensors * sizeof *o->place);
+	o->order = malloc(n * sizeof *o->order);
+	o->max_end = malloc(n * sizeof *o->max_end);
+	o->longer = malloc(n * sizeof *o->longer);
+	if (!o->place || !o->order || !o->max_end || !o->longer)
 		return ERR_NOMEM;
+	memset(o->place, 0xff, n_tensors * sizeof *o->place);
 	qsort(r, n, sizeof *r, by_place);
 	for (uint32_t i = 0; i < n; i++) {
 		bool first = i == 0 || r[i - 1].storage != r[i].storage;
@@ -76,13 +78,8 @@ static int index_ranges(struct overlaps *o, struct range *r, uint32_t n)
 static int find_shared(struct volume *v)
 {
 	const struct model *m = vol_model(v);
-	struct overlaps *o = &v->overlaps;
 	VEC(struct range) ranges = {0};
 	int rc = 0;
-	o->place = malloc((m->tensors.n + 1) * sizeof *o->place);
-	if (!o->place)
-		return ERR_NOMEM;
-	memset(o->place, 0xff, (m->tensors.n + 1) * sizeof *o->place);
 	for (uint32_t i = 0; i < m->tensors.n && rc == 0; i++) {
 		struct range r;
 		if (v->tree.nlink[i] && tensor_range(m, i, &r) &&
@@ -90,7 +87,7 @@ static int find_shared(struct volume *v)
 			rc = vec_push(&ranges, r);
 	}
 	if (rc == 0 && ranges.n)
-		rc = index_ranges(o, ranges.at, (uint32_t)ranges.n);
+		rc = index_ranges(&v->overlaps, ranges.at, (uint32_t)ranges.n, m->tensors.n);
 	vec_release(&ranges);
 	return rc;
 }
@@ -137,6 +134,12 @@ void overlaps_release(struct volume *v)
 	vec_release(&v->ties);
 }
 
+/* Where a tensor stands in the order, or TREE_NONE. */
+static uint32_t place_of(const struct overlaps *o, uint32_t tensor)
+{
+	return o->n ? o->place[tensor] : TREE_NONE;
+}
+
 /* First tie of a tensor in v->ties, or v->ties.n. */
 static size_t first_tie(const struct volume *v, uint32_t tensor)
 {
@@ -158,7 +161,7 @@ static bool each_overlap(const struct volume *v, uint32_t tensor,
 	const struct model *m = vol_model(v);
 	const struct overlaps *o = &v->overlaps;
 	struct range me, other;
-	uint32_t at = o->place[tensor];
+	uint32_t at = place_of(o, tensor);
 	if (at == TREE_NONE || !tensor_range(m, tensor, &me))
 		return true;
 	uint32_t i = at; /* those that begin before */
@@ -192,7 +195,7 @@ void overlaps_each(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx
 bool overlaps_others(const struct volume *v, uint32_t tensor)
 {
 	const struct overlaps *o = &v->overlaps;
-	uint32_t at = o->place[tensor];
+	uint32_t at = place_of(o, tensor);
 	struct range me, next;
 	if (at == TREE_NONE || !tensor_range(vol_model(v), tensor, &me))
 		return false;

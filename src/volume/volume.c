@@ -11,6 +11,7 @@
 #include <pthfs/cleanup.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <string.h>
 
 static int load(struct volume *v, const char *path, struct err *e)
@@ -91,6 +92,7 @@ int volume_open(const char *path, const struct volume_opts *o, struct volume **r
 	}
 	count_totals(v);
 	log_findings(v);
+	malloc_trim(0); /* what only loading needed goes back: mounts live long */
 	*ret = v;
 	return 0;
 }

@@ -2,6 +2,7 @@
 # What C here does not do, and scripts and texts do not say. An exception stands here by its file.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+shopt -s lastpipe # so that report() below can set bad
 here=tests/lint bad=0
 # A POSIX extended regular expression for a call of one of these.
 calls() { printf '(^|[^A-Za-z0-9_])(%s)[ \t]*\\(' "$1"; }
