@@ -60,6 +60,9 @@ int box_zip_open(struct source *file, const struct box_opts *o, struct box **ret
 int box_tar_open(struct source *file, const struct box_opts *o, struct box **ret, struct err *e);
 void box_free(struct box *b);
 
+/* Once loading is over: drops the table over the names. box_find() is linear from then on. */
+void box_settle(struct box *b);
+
 /* The member of that name (ASCII case-insensitive, as torch looks up), or NULL. */
 const struct member *box_find(const struct box *b, struct str name);
 

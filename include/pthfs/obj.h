@@ -88,6 +88,7 @@ struct obj_extra {
 struct graph {
 	VEC(struct obj) nodes;
 	VEC(uint32_t) pool; /* items of containers */
+	uint32_t hole, hole_n; /* pool words that nobody uses any more */
 	VEC(struct obj_extra) extra;
 	VEC(struct obj_span) spans;
 	VEC(struct source *) srcs; /* references */

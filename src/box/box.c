@@ -92,8 +92,19 @@ void box_free(struct box *b)
 	free(b);
 }
 
+void box_settle(struct box *b)
+{
+	idmap_release(&b->by_name);
+}
+
 const struct member *box_find(const struct box *b, struct str name)
 {
+	if (!b->by_name.cap) {
+		for (uint32_t i = 0; i < b->n; i++)
+			if (str_eq_case(b->at[i].name, name))
+				return &b->at[i];
+		return NULL;
+	}
 	uint32_t id = idmap_find(&b->by_name, str_hash_case(name), member_named, b->at, &name);
 
 	return id == IDMAP_NONE ? NULL : &b->at[id];

@@ -47,7 +47,8 @@ static int next_pickle(struct reader *r, struct graph *g, const char *what, oref
 
 	if (rc == ERR_TRUNCATED)
 		return err_set(e, rc,
-				"the file is truncated: its %" PRIu64 " bytes end inside the pickle of %s, "
+				"the file is truncated: its %" PRIu64
+				" bytes end inside the pickle of %s, "
 				"which begins at offset %" PRIu64 "; get it again",
 				r->end, what, at);
 	if (rc < 0)
@@ -73,7 +74,8 @@ static int read_head(struct reader *r, struct graph *g, struct err *e)
 		return rc;
 	if (!obj_int(g, got, &version) || version != 1001)
 		return err_set(e, ERR_DAMAGED,
-				"the protocol version of the legacy stream is not 1001, as all have it");
+				"the protocol version of the legacy stream is not 1001, as all "
+				"have it");
 	return next_pickle(r, g, "the system info", &got, NULL, e);
 }
 
@@ -100,7 +102,8 @@ static int read_count(struct reader *r, const struct storage *s, uint64_t *ret, 
 	return 0;
 }
 
-/* --- a whole file -------------------------------------------------------------------------------- */
+/* --- a whole file --------------------------------------------------------------------------------
+ */
 
 struct stream {
 	struct loader *l;
@@ -122,8 +125,7 @@ static int add_storage_member(struct stream *s, const struct storage *st, uint64
 	buf_init(&name, 1u << 17);
 	buf_puts(&name, "data/");
 	buf_str(&name, st->key);
-	rc = name.failed ? err_nomem(s->l->e)
-			 : add_member(s, buf_view(&name), st->file_off, len);
+	rc = name.failed ? err_nomem(s->l->e) : add_member(s, buf_view(&name), st->file_off, len);
 	buf_release(&name);
 	return rc;
 }
@@ -136,13 +138,15 @@ static int cut_here(struct stream *s, uint32_t at)
 
 	if (!l->o->salvage)
 		return err_set(l->e, ERR_TRUNCATED,
-				"the file is truncated in storage \"%s\": it has %" PRIu64 " bytes and needs %"
-				PRIu64 ", so %s are missing; get it again, or mount what is there with -o "
+				"the file is truncated in storage \"%s\": it has %" PRIu64
+				" bytes and needs %" PRIu64
+				", so %s are missing; get it again, or mount what is there with -o "
 				"salvage",
 				STR_SHOW(st->key), size, s->need, STR_SIZE(s->need - size));
 	l->c->truncated = true;
 	return model_find(l->m, "damaged", st->key, s->r.pos, l->e,
-			"the file ends in storage \"%s\": %" PRIu64 " of %" PRIu64 " bytes are there",
+			"the file ends in storage \"%s\": %" PRIu64 " of %" PRIu64
+			" bytes are there",
 			STR_SHOW(st->key), size, s->need);
 }
 
@@ -183,7 +187,8 @@ static int listed_storage(struct stream *s, oref key, uint8_t *seen, uint32_t *r
 	*ret = persid_find(l, text);
 	if (*ret == MODEL_NONE)
 		return err_set(l->e, ERR_DAMAGED,
-				"the list of storage keys names \"%s\", which the object does not use: its "
+				"the list of storage keys names \"%s\", which the object does not "
+				"use: its "
 				"element size is unknown, and so is the place of all that follows",
 				STR_SHOW(text));
 	if (seen[*ret]++)
@@ -222,7 +227,8 @@ static int place_storages(struct stream *s)
 	for (uint32_t i = 0; i < l->m->storages.n && rc == 0; i++)
 		if (!seen[i])
 			l->m->storages.at[i].broken = model_sentence(l->m,
-					"its storage key \"%s\" is missing in the file's list of storages",
+					"its storage key \"%s\" is missing in the file's list of "
+					"storages",
 					STR_SHOW(l->m->storages.at[i].key));
 	vec_release(&order);
 	free(seen);
@@ -257,7 +263,8 @@ static int read_pickles(struct stream *s)
 	s->keys_len = s->r.pos - s->keys_off;
 	if (rc == 0 && obj_kind(l->g, s->keys) != OBJ_KIND_LIST)
 		rc = err_set(l->e, ERR_DAMAGED,
-				"the fifth pickle, at offset %" PRIu64 ", is not the list of storage keys",
+				"the fifth pickle, at offset %" PRIu64
+				", is not the list of storage keys",
 				s->keys_off);
 	return rc;
 }
@@ -305,11 +312,12 @@ static int legacy_load(struct source *file, const struct format_opts *o, struct 
 
 const struct format_ops torch_legacy_ops = {"torch legacy", legacy_bid, legacy_load};
 
-/* --- one storage inside of a plain pickle ----------------------------------------------------------- */
+/* --- one storage inside of a plain pickle
+ * ----------------------------------------------------------- */
 
 /* A stream whose object is a bare storage. NULL and *s filled, or a sentence. */
-static const char *embedded_storage(struct loader *l, struct reader *r, struct graph *g,
-		struct storage *s)
+static const char *embedded_storage(
+		struct loader *l, struct reader *r, struct graph *g, struct storage *s)
 {
 	struct persid p;
 	struct err e;
@@ -329,10 +337,12 @@ static const char *embedded_storage(struct loader *l, struct reader *r, struct g
 	obj_items(g, keys, &n);
 	if (n != 1 || p.view != OREF_NIL)
 		return "its embedded storage holds more than one storage";
-	*s = (struct storage){.nbytes = p.nbytes, .dtype = (uint8_t)p.dtype, .file_off = UINT64_MAX};
-	s->key = arena_str(&l->m->arena, p.key);
+	*s = (struct storage){
+			.nbytes = p.nbytes, .dtype = (uint8_t)p.dtype, .file_off = UINT64_MAX};
+	/* every stream has keys of its own, and addresses repeat: number them */
+	s->key = str_of(model_sentence(l->m, "%zu", l->m->storages.n));
 	s->location = arena_str(&l->m->arena, p.location);
-	if (!s->key.p || !s->location.p)
+	if (!s->location.p)
 		return "out of memory";
 	if (read_count(r, s, &bytes, &e) < 0)
 		return model_sentence(l->m, "its embedded storage: %s", e.text);

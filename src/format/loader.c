@@ -7,6 +7,7 @@
  */
 #include "script.h"
 
+/* clang-format off */
 static const char *const key_text[KEY_COUNT] = {
 	[KEY_STATE] = "state",
 	[KEY_ARGS] = "args",
@@ -30,9 +31,9 @@ static const char *const key_text[KEY_COUNT] = {
 	[KEY_DATA] = "data",
 	[KEY_MASK] = "mask",
 };
+/* clang-format on */
 
-void loader_init(struct loader *l, struct checkpoint *c, const struct format_opts *o,
-		struct err *e)
+void loader_init(struct loader *l, struct checkpoint *c, const struct format_opts *o, struct err *e)
 {
 	*l = (struct loader){.c = c, .m = &c->model, .g = &c->model.graph, .o = o, .e = e};
 	for (unsigned i = 0; i < KEY_COUNT; i++)
@@ -81,5 +82,7 @@ int loader_finish(struct loader *l, oref root)
 		return rc;
 	graph_trim(l->g);
 	model_seal(l->m);
+	if (l->c->box)
+		box_settle(l->c->box);
 	return 0;
 }

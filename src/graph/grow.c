@@ -2,7 +2,8 @@
  *
  * A run is a piece of the pool: [off, off + n) used of [off, off + cap). The run at the end of the
  * pool grows where it is; any other moves to the end, half as large again, and leaves a hole. The
- * holes of one run add up to less than twice its capacity.
+ * holes of one run add up to less than twice its capacity; the largest is used up by the tuples
+ * that come after (pool_copy() in obj.c).
  */
 #include <pthfs/obj.h>
 
@@ -33,6 +34,10 @@ static int run_room(struct graph *g, struct run *run, uint32_t k)
 		return ERR_NOMEM;
 	if (run->n)
 		memcpy(g->pool.at + g->pool.n, g->pool.at + run->off, run->n * sizeof(oref));
+	if (run->cap > g->hole_n) { /* the largest hole is filled by new small containers */
+		g->hole = run->off;
+		g->hole_n = run->cap;
+	}
 	run->off = (uint32_t)g->pool.n;
 	run->cap = (uint32_t)cap;
 	g->pool.n += cap;

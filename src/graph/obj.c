@@ -146,9 +146,16 @@ oref obj_new_span(struct graph *g, enum obj_kind kind, struct source *src, uint6
 	return r;
 }
 
-/* The items of a new container, copied to the end of the pool. */
+/* The items of a new container, copied into the hole that a growing one left, or to the end. */
 static int pool_copy(struct graph *g, const oref *items, uint32_t n, uint32_t *ret)
 {
+	if (n && n <= g->hole_n) {
+		memcpy(g->pool.at + g->hole, items, n * sizeof *items);
+		*ret = g->hole;
+		g->hole += n;
+		g->hole_n -= n;
+		return 0;
+	}
 	if (vec_room(&g->pool, n) < 0)
 		return ERR_NOMEM;
 	if (n)
