@@ -20,6 +20,7 @@ enum wrapper { WRAP_PARAMETER, WRAP_FROM_TYPE, WRAP_DEVICE };
 #define UTILS "torch._utils"
 #define MULTIARRAY "numpy.core.multiarray"
 
+/* clang-format off */
 static const struct call_row rows[] = {
 	{UTILS, "_rebuild_tensor_v2", ROLE_TENSOR, 0, rebuild_v2},
 	{UTILS, "_rebuild_tensor_v3", ROLE_TENSOR, 0, rebuild_v3},
@@ -77,10 +78,11 @@ static const struct call_row rows[] = {
 	{"re", "_compile", ROLE_LEAF, 0, NULL},
 };
 
+/* clang-format on */
+
 static const struct call_row unknown_row = {"", "", ROLE_UNKNOWN, 0, NULL};
 static const struct call_row tensor_class_row = {"torch", "FloatTensor", ROLE_CLASS, 0, NULL};
-static const struct call_row storage_row = {
-	"torch", "Storage", ROLE_TENSOR, 0, rebuild_storage};
+static const struct call_row storage_row = {"torch", "Storage", ROLE_TENSOR, 0, rebuild_storage};
 static const struct call_row state_row = {UTILS, "_rebuild_tensor", ROLE_TENSOR, 0, rebuild_v2};
 
 static struct str replace_head(struct str s, struct str old, const char *new, char tmp[128])
@@ -93,11 +95,11 @@ static struct str replace_head(struct str s, struct str old, const char *new, ch
 struct str modern_module(struct str m, char tmp[128])
 {
 	static const char *const head[][2] = {
-		{"__builtin__", "builtins"},
-		{"copy_reg", "copyreg"},
-		{"torch.tensor", "torch._tensor"},
-		{"torch.nn.Parameter", "torch.nn.parameter"},
-		{"commands", "subprocess"},
+			{"__builtin__", "builtins"},
+			{"copy_reg", "copyreg"},
+			{"torch.tensor", "torch._tensor"},
+			{"torch.nn.Parameter", "torch.nn.parameter"},
+			{"commands", "subprocess"},
 	};
 
 	if (str_starts(m, STR("numpy._core")) && m.n < 100)
@@ -112,8 +114,8 @@ struct str modern_module(struct str m, char tmp[128])
 static bool is_tensor_class(struct str module, struct str name)
 {
 	return str_ends(name, STR("Tensor")) && name.n > 6 &&
-			(str_is(module, "torch") || str_is(module, "torch.cuda") ||
-					str_is(module, "torch.sparse"));
+	       (str_is(module, "torch") || str_is(module, "torch.cuda") ||
+			       str_is(module, "torch.sparse"));
 }
 
 static const struct call_row *find_row(struct str module, struct str name)
@@ -172,9 +174,11 @@ struct str dotted_name(struct loader *l, oref global)
 	p = arena_bytes(&l->m->arena, n);
 	if (!p)
 		return out;
-	memcpy(p, module.p, module.n);
+	if (module.n)
+		memcpy(p, module.p, module.n);
 	p[module.n] = '.';
-	memcpy(p + module.n + 1, name.p, name.n);
+	if (name.n)
+		memcpy(p + module.n + 1, name.p, name.n);
 	p[n - 1] = 0;
 	return (struct str){p, n - 1};
 }
@@ -193,7 +197,8 @@ static void look_at(struct loader *l, struct call *k, oref r)
 	k->obj = r;
 	k->fn = k->args = OREF_NIL;
 	k->row = &unknown_row;
-	if (obj_kind(l->g, r) == OBJ_KIND_PERSID && !l->tensors_by_id && persid_class(l, r) == OREF_NIL)
+	if (obj_kind(l->g, r) == OBJ_KIND_PERSID && !l->tensors_by_id &&
+			persid_class(l, r) == OREF_NIL)
 		k->row = &storage_row;
 	if (obj_call(l->g, r, &k->fn, &k->args))
 		k->row = role_of(l, k->fn);
@@ -228,7 +233,8 @@ static void peel_device(struct loader *l, struct call *k)
 	const oref *at = args_of(l, k->args, 4, &n);
 
 	if (!at)
-		return wrong_args(k, "_rebuild_device_tensor_from_cpu_tensor has too few arguments");
+		return wrong_args(
+				k, "_rebuild_device_tensor_from_cpu_tensor has too few arguments");
 	k->wrapped = true;
 	if (!k->device.n && obj_text(l->g, at[2], &device))
 		k->device = device;
@@ -327,7 +333,8 @@ void peel(struct loader *l, oref r, struct call *ret)
 	oref cls;
 
 	look_at(l, &k, r);
-	while (k.row->role == ROLE_WRAPPER || k.row->role == ROLE_CLASS || k.row->role == ROLE_ALIAS) {
+	while (k.row->role == ROLE_WRAPPER || k.row->role == ROLE_CLASS ||
+			k.row->role == ROLE_ALIAS) {
 		if (++wrappers > MAX_WRAPPERS) {
 			wrong_args(&k, "more than 64 wrappers stand around it");
 			break;

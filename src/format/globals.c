@@ -22,6 +22,8 @@ struct symbol {
 	const char *module, *name; /* name NULL: everything in the module and below it */
 };
 
+/* clang-format off */
+
 /* Code runs, files open, or names resolve to anything. */
 static const struct symbol dangerous[] = {
 	{"os", NULL}, {"posix", NULL}, {"nt", NULL}, {"subprocess", NULL}, {"popen2", NULL},
@@ -97,12 +99,14 @@ static const struct symbol known[] = {
 	{"torch.optim", NULL}, {"torch.jit._pickle", NULL}, {"__torch__", NULL},
 };
 
+/* clang-format on */
+
 static bool in_module(struct str module, const char *name)
 {
 	size_t n = strlen(name);
 
 	return module.n >= n && memcmp(module.p, name, n) == 0 &&
-			(module.n == n || module.p[n] == '.');
+	       (module.n == n || module.p[n] == '.');
 }
 
 static bool listed(const struct symbol *list, size_t n, struct str module, struct str name)
@@ -129,7 +133,7 @@ static bool is_dangerous(struct str module, struct str name)
 
 	if (listed(dangerous, ARRAY_SIZE(dangerous), module, name))
 		return true;
-	while ((dot = memchr(rest.p, '.', rest.n))) {
+	while (rest.n && (dot = memchr(rest.p, '.', rest.n))) {
 		struct str head = {name.p, (size_t)(dot - name.p)};
 
 		rest = (struct str){dot + 1, name.n - head.n - 1};
@@ -149,13 +153,14 @@ static bool is_torch_type(struct str module, struct str name)
 {
 	bool torch = str_is(module, "torch");
 
-	if (dtype_by_storage(name) && (torch || str_is(module, "torch.storage") ||
-				str_is(module, "torch.cuda")))
+	if (dtype_by_storage(name) &&
+			(torch || str_is(module, "torch.storage") || str_is(module, "torch.cuda")))
 		return true;
 	if (torch && dtype_by_name(name))
 		return true;
-	return str_ends(name, STR("Tensor")) && (torch || str_is(module, "torch.cuda") ||
-			str_is(module, "torch.sparse") || str_is(module, "torch.cuda.sparse"));
+	return str_ends(name, STR("Tensor")) &&
+	       (torch || str_is(module, "torch.cuda") || str_is(module, "torch.sparse") ||
+			       str_is(module, "torch.cuda.sparse"));
 }
 
 static void judge(struct loader *l, oref r, struct global_use *u)
@@ -164,7 +169,7 @@ static void judge(struct loader *l, oref r, struct global_use *u)
 	struct str module = modern_module(u->module, tmp);
 
 	u->weights_only = is_torch_type(module, u->name) ||
-			listed(weights_only, ARRAY_SIZE(weights_only), module, u->name);
+			  listed(weights_only, ARRAY_SIZE(weights_only), module, u->name);
 	if (is_dangerous(module, u->name))
 		u->verdict = GLOBAL_DANGEROUS;
 	else if (u->weights_only || role_of(l, r)->role != ROLE_UNKNOWN ||
@@ -200,7 +205,8 @@ static int add_global(struct loader *l, struct idmap *map, oref r, struct global
 	if (u->verdict != GLOBAL_DANGEROUS)
 		return 0;
 	return model_find(l->m, "dangerous", dotted_name(l, r), u->offset, l->e,
-			"the pickle names %.60s.%.60s, which can run code when Python unpickles it; "
+			"the pickle names %.60s.%.60s, which can run code when Python unpickles "
+			"it; "
 			"pthfs does not run it",
 			STR_SHOW(u->module), STR_SHOW(u->name));
 }

@@ -10,7 +10,8 @@
  *
  * Containers and objects are one value however many refer to them (loader.memo); what is
  * met again while it is still open closes a cycle and becomes a leaf with VALUE_CYCLE. Scalars and
- * tensors are values of their own each time (equal tensors are one in the model). (design.md "The tree")
+ * tensors are values of their own each time (equal tensors are one in the model). (design.md "The
+ *tree")
  *
  * A module has two faces: its state_dict (VALUE_MODULE) and, behind .raw, its attributes; below
  * those every module shows its attributes only, so that a model of many layers is flattened once.
@@ -32,7 +33,8 @@ struct walk {
 	VEC(struct frame) frames;
 };
 
-/* --- values -------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------------
+ */
 
 static int new_value(struct loader *l, enum value_kind kind, oref obj, uint32_t *ret)
 {
@@ -111,7 +113,8 @@ static bool remembered(const struct loader *l, oref r, uint32_t *ret)
 	return u32map_get(&l->memo, r, ret);
 }
 
-/* --- entries of directories ------------------------------------------------------------------------ */
+/* --- entries of directories
+ * ------------------------------------------------------------------------ */
 
 /* Appends the pairs of object r; nothing may make nodes meanwhile. */
 static int add_pairs(struct loader *l, uint32_t v, oref r)
@@ -236,7 +239,8 @@ static int expand_object(struct loader *l, uint32_t v, const struct call *k)
 	return n ? add_made(l, v, KEY_KWARGS, obj_kwargs(l->g, k->obj)) : 0;
 }
 
-/* --- the walk ---------------------------------------------------------------------------------------- */
+/* --- the walk
+ * ---------------------------------------------------------------------------------------- */
 
 static int push_frame(struct walk *w, uint32_t value, bool raw)
 {
@@ -395,8 +399,7 @@ static int visit_call(struct walk *w, oref r, const struct call *k, bool raw, ui
 /* A tensor of the tar format, named by its id. */
 static bool is_tar_tensor(const struct loader *l, const struct call *k)
 {
-	return l->tensors_by_id && k->obj != OREF_NIL &&
-			obj_kind(l->g, k->obj) == OBJ_KIND_PERSID;
+	return l->tensors_by_id && k->obj != OREF_NIL && obj_kind(l->g, k->obj) == OBJ_KIND_PERSID;
 }
 
 static int visit_new(struct walk *w, oref r, const struct call *k, bool raw, uint32_t *ret)

@@ -70,22 +70,23 @@ struct loader {
 	struct graph *g; /* &c->model.graph */
 	const struct format_opts *o;
 	struct err *e;
-	struct u32map memo;      /* container, call or object -> its value */
+	struct u32map memo;             /* container, call or object -> its value */
 	VEC(struct persid_ref) persids; /* in the order of nodes */
 	VEC(struct storage_ref) refs;
-	VEC(uint8_t) holds;      /* by node, enum holds (structure.c); made when first asked for */
-	struct idmap by_key;     /* storages by key, until they have their bytes */
-	struct u32map roles;     /* GLOBAL node -> row of the call table + 1 */
-	struct u32map raw;       /* module object -> value of its attributes */
-	struct u32map embedded;  /* _load_from_bytes() call -> storage */
+	uint32_t copied;        /* items that plain_leaf() has copied */
+	VEC(uint8_t) holds;     /* by node, enum holds (structure.c); made when first asked for */
+	struct idmap by_key;    /* storages by key, until they have their bytes */
+	struct u32map roles;    /* GLOBAL node -> row of the call table + 1 */
+	struct u32map raw;      /* module object -> value of its attributes */
+	struct u32map embedded; /* _load_from_bytes() call -> storage */
 	oref keys[KEY_COUNT];
-	struct script *script;   /* NULL unless TorchScript */
-	unsigned persid_items;   /* 5 zip, 6 legacy, 0: no container to look in */
-	bool tensors_by_id;      /* tar: ids name tensors */
+	struct script *script; /* NULL unless TorchScript */
+	unsigned persid_items; /* 5 zip, 6 legacy, 0: no container to look in */
+	bool tensors_by_id;    /* tar: ids name tensors */
 };
 
-void loader_init(struct loader *l, struct checkpoint *c, const struct format_opts *o,
-		struct err *e);
+void loader_init(
+		struct loader *l, struct checkpoint *c, const struct format_opts *o, struct err *e);
 void loader_release(struct loader *l);
 /* The text node of a made-up key, or OREF_NIL. */
 oref loader_key(struct loader *l, enum made_key k);
@@ -94,7 +95,8 @@ int loader_graph(struct loader *l);
 /* Everything after the pickle is loaded and storages have their bytes: globals, values, sealing. */
 int loader_finish(struct loader *l, oref root);
 
-/* --- persid.c ---------------------------------------------------------------------------------- */
+/* --- persid.c ----------------------------------------------------------------------------------
+ */
 
 struct persid {
 	struct str key, location;
@@ -117,17 +119,18 @@ int persid_resolve(struct loader *l, oref r, struct storage_ref *ret);
 /* The class that a legacy ('module', class, file, source) id stands for, or OREF_NIL. */
 oref persid_class(const struct loader *l, oref r);
 
-/* --- calls.c: what a callable means ------------------------------------------------------------- */
+/* --- calls.c: what a callable means -------------------------------------------------------------
+ */
 
 enum role {
 	ROLE_UNKNOWN,
-	ROLE_LEAF,     /* text: dates, paths, devices, sizes ... */
-	ROLE_BYTES,    /* Python bytes in one of its spellings */
-	ROLE_DICT,     /* OrderedDict, defaultdict, Counter, dict */
-	ROLE_ALIAS,    /* stands for its first argument */
-	ROLE_TENSOR,   /* .tensor builds it */
-	ROLE_CLASS,    /* torch.FloatTensor, Parameter: by state or arguments */
-	ROLE_WRAPPER,  /* a tensor with something around it: see peel() */
+	ROLE_LEAF,    /* text: dates, paths, devices, sizes ... */
+	ROLE_BYTES,   /* Python bytes in one of its spellings */
+	ROLE_DICT,    /* OrderedDict, defaultdict, Counter, dict */
+	ROLE_ALIAS,   /* stands for its first argument */
+	ROLE_TENSOR,  /* .tensor builds it */
+	ROLE_CLASS,   /* torch.FloatTensor, Parameter: by state or arguments */
+	ROLE_WRAPPER, /* a tensor with something around it: see peel() */
 	ROLE_SPARSE,
 	ROLE_SPARSE_CSR,
 	ROLE_QUANTIZED,
@@ -136,8 +139,8 @@ enum role {
 	ROLE_ARRAY,    /* numpy */
 	ROLE_BUFFER_ARRAY,
 	ROLE_MASKED,
-	ROLE_SCALAR,   /* numpy */
-	ROLE_LAYOUT,   /* _get_layout('torch.strided') */
+	ROLE_SCALAR,      /* numpy */
+	ROLE_LAYOUT,      /* _get_layout('torch.strided') */
 	ROLE_RECONSTRUCT, /* copyreg._reconstructor */
 };
 
@@ -146,7 +149,8 @@ struct call;
 struct call_row {
 	const char *module, *name; /* Python 3's and today's spelling; name NULL: all of it */
 	uint8_t role, variant;
-	/* Fills a draft from the call's arguments; a sentence in d->t.broken when they are wrong. */
+	/* Fills a draft from the call's arguments; a sentence in d->t.broken when they are wrong.
+	 */
 	int (*tensor)(struct loader *l, struct draft *d, const struct call *k);
 };
 
@@ -157,8 +161,8 @@ struct call {
 	oref fn, args; /* of a CALL or NEW; OREF_NIL otherwise */
 	oref state;    /* of obj, or of the outermost _rebuild_from_type; OREF_NIL: none */
 	/* what the wrappers said */
-	bool wrapped;  /* must be a tensor */
-	int8_t grad;   /* 0, 1, or -1: nothing */
+	bool wrapped;   /* must be a tensor */
+	int8_t grad;    /* 0, 1, or -1: nothing */
 	uint16_t flags; /* enum tensor_flags */
 	struct str cls, device;
 	const char *broken;
@@ -174,7 +178,8 @@ struct str modern_module(struct str module, char tmp[128]);
 /* "module.name" in the model's arena. */
 struct str dotted_name(struct loader *l, oref global);
 
-/* --- rebuild.c ------------------------------------------------------------------------------------ */
+/* --- rebuild.c
+ * ------------------------------------------------------------------------------------ */
 
 struct draft {
 	struct tensor t; /* shape and stride point at the arrays */
@@ -204,13 +209,15 @@ int draft_view(struct loader *l, struct draft *d, const oref four[4], enum dtype
 int broken_tensor(struct loader *l, oref obj, const char *why, uint32_t *ret);
 bool is_tensor_call(const struct call *k);
 
-/* --- rebuild_parts.c -------------------------------------------------------------------------------- */
+/* --- rebuild_parts.c
+ * -------------------------------------------------------------------------------- */
 
 bool is_parts_call(const struct call *k);
 /* Fills value v (already added, of kind VALUE_PARTS) with entries. */
 int rebuild_parts(struct loader *l, const struct call *k, uint32_t v);
 
-/* --- numpy.c ----------------------------------------------------------------------------------------- */
+/* --- numpy.c
+ * ----------------------------------------------------------------------------------------- */
 
 struct array {
 	struct draft d;
@@ -222,18 +229,20 @@ int numpy_scalar(struct loader *l, const struct call *k, oref r, oref *ret);
 /* data and mask of a masked array, as tensors. */
 int numpy_masked(struct loader *l, const struct call *k, oref obj, uint32_t ret[2]);
 
-/* --- module.c ------------------------------------------------------------------------------------------ */
+/* --- module.c
+ * ------------------------------------------------------------------------------------------ */
 
 /* The attributes of an nn.Module, or OREF_NIL when r is none. */
 oref module_attributes(const struct loader *l, oref r);
 /* Appends the state_dict of module r to the model's entries (values are orefs still) and counts
  * them in v. */
 int module_flatten(struct loader *l, oref r, uint32_t v);
-/* Makes the value of a tensor now, as a buffer or parameter. Nothing happens to what is no tensor or
- * has a value already. */
+/* Makes the value of a tensor now, as a buffer or parameter. Nothing happens to what is no tensor
+ * or has a value already. */
 int interpret_flagged(struct loader *l, oref r, uint16_t flag);
 
-/* --- structure.c ---------------------------------------------------------------------------------------- */
+/* --- structure.c
+ * ---------------------------------------------------------------------------------------- */
 
 enum holds {
 	HOLDS_STRUCTURE = 1, /* a dict, tensor, object or module lies in it, or it is one */
@@ -244,7 +253,8 @@ int structure_in(struct loader *l, oref r, unsigned *ret);
 /* A leaf as it is shown: numpy scalars (and layouts) in it replaced by what they stand for. */
 int plain_leaf(struct loader *l, oref r, oref *ret);
 
-/* --- interpret.c ---------------------------------------------------------------------------------------- */
+/* --- interpret.c
+ * ---------------------------------------------------------------------------------------- */
 
 int interpret(struct loader *l, oref root, uint32_t *ret);
 /* A value that is a leaf or a tensor, made at once. */
@@ -252,12 +262,14 @@ int leaf_value(struct loader *l, oref r, uint32_t *ret);
 int tensor_value(struct loader *l, uint32_t tensor, oref r, uint32_t *ret);
 int add_entry(struct loader *l, uint32_t v, oref key, uint32_t value);
 
-/* --- script.c -------------------------------------------------------------------------------------------- */
+/* --- script.c
+ * -------------------------------------------------------------------------------------------- */
 
 int script_flatten(struct loader *l, oref r, uint32_t v);
 bool script_is_object(const struct loader *l, oref r);
 
-/* --- globals.c ------------------------------------------------------------------------------------------- */
+/* --- globals.c
+ * ------------------------------------------------------------------------------------------- */
 
 int globals_scan(struct loader *l);
 

@@ -84,7 +84,8 @@ oref module_attributes(const struct loader *l, oref r)
 	return state;
 }
 
-/* --- the walk --------------------------------------------------------------------------------------- */
+/* --- the walk
+ * --------------------------------------------------------------------------------------- */
 
 int flat_count(struct flat *f)
 {
@@ -175,7 +176,8 @@ static int flat_step(struct flat *f, const struct flat_ops *ops)
 	if (ops->is_module(f->l, child))
 		return enter_child(f, ops, key, child);
 	if (ops->only_modules && child != OBJ_NONE)
-		return skip_child(f, key, "it does not pickle its parameters as torch.nn.Module does");
+		return skip_child(f, key,
+				"it does not pickle its parameters as torch.nn.Module does");
 	return 0;
 }
 
@@ -193,7 +195,8 @@ int flatten(struct loader *l, oref module, uint32_t v, const struct flat_ops *op
 	return rc;
 }
 
-/* --- pickled modules ---------------------------------------------------------------------------------- */
+/* --- pickled modules
+ * ---------------------------------------------------------------------------------- */
 
 /* The names in a set(), in either spelling. NULL: none. */
 static const oref *set_items(const struct loader *l, oref set, uint32_t *n)

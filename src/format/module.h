@@ -1,4 +1,5 @@
-/* module.h - private: the walk that flattens a tree of modules, for pickled ones and TorchScript. */
+/* module.h - private: the walk that flattens a tree of modules, for pickled ones and TorchScript.
+ */
 #ifndef FORMAT_MODULE_H
 #define FORMAT_MODULE_H
 

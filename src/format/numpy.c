@@ -8,7 +8,7 @@
  *	b i u f c            the torch dtype of that name; big-endian ones are swapped when read
  *	M m                  int64, class numpy.datetime64 or numpy.timedelta64
  *	S U V, records, longdouble
- *	                     uint8 with one more dimension, the bytes of an item: nothing is hidden
+ *	                     uint8 with one more dimension (the bytes of an item)
  *	O                    a directory of the objects
  *
  * The length of the bytes must be what shape and dtype say. (formats/torch-objects.md section 10)
@@ -80,17 +80,17 @@ static void set_strides(struct draft *d, bool fortran)
 }
 
 /* The storage of an array: takes src over. */
-static int array_storage(struct loader *l, struct source *src, enum dtype dt, bool big,
-		uint32_t *ret)
+static int array_storage(
+		struct loader *l, struct source *src, enum dtype dt, bool big, uint32_t *ret)
 {
 	unsigned width = dtype_info(dt)->swap;
 	struct storage s = {
-		.key = STR(""),
-		.nbytes = src->size,
-		.file_off = UINT64_MAX,
-		.location = STR("cpu"),
-		.dtype = (uint8_t)dt,
-		.big_endian = big,
+			.key = STR(""),
+			.nbytes = src->size,
+			.file_off = UINT64_MAX,
+			.location = STR("cpu"),
+			.dtype = (uint8_t)dt,
+			.big_endian = big,
 	};
 	struct source *swapped;
 	uint64_t off;
@@ -191,8 +191,10 @@ static int array_bytes(struct loader *l, const struct pickled *p, const struct n
 		return break_array(a, "the shape of the array is impossible");
 	if (bytes != src->size)
 		return break_array(a, model_sentence(l->m,
-				"the array has %llu bytes, its shape and dtype need %llu",
-				(unsigned long long)src->size, (unsigned long long)bytes));
+						      "the array has %llu bytes, its shape and "
+						      "dtype need %llu",
+						      (unsigned long long)src->size,
+						      (unsigned long long)bytes));
 	return array_tensor(l, p, t, steal_ptr(&src), &a->d);
 }
 
@@ -227,8 +229,9 @@ int numpy_array(struct loader *l, const struct call *k, struct array *ret)
 	bool ok;
 
 	init_array(ret);
-	ok = k->row->role == ROLE_BUFFER_ARRAY ? read_buffer_call(l, k, &p)
-					       : k->row->role == ROLE_ARRAY && read_state(l, k, 5, &p);
+	ok = k->row->role == ROLE_BUFFER_ARRAY
+			     ? read_buffer_call(l, k, &p)
+			     : k->row->role == ROLE_ARRAY && read_state(l, k, 5, &p);
 	if (!ok)
 		return break_array(ret, "the array is not pickled as numpy does it");
 	return make_array(l, &p, ret);

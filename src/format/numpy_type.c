@@ -1,6 +1,7 @@
 /* numpy_type.c - numpy dtypes, text items, and scalars.
  *
- *	numpy.dtype('f4', False, True) + BUILD (3, '<', sub, names, fields, itemsize, align, flags)
+ *	numpy.dtype('f4', False, True)
+ *	    + BUILD (3, '<', sub, names, fields, itemsize, align, flags)
  *	numpy.core.multiarray.scalar(dtype, bytes)
  *
  * A scalar becomes the plain number or text it is, as a node of its own: a file shows 0.5, not a
@@ -123,7 +124,8 @@ static double half_value(uint16_t h)
 {
 	int exp = h >> 10 & 31, frac = h & 1023;
 	double v = exp == 31 ? (frac ? NAN : INFINITY)
-			: exp ? ldexp(1024 + frac, exp - 25) : ldexp(frac, -24);
+		   : exp     ? ldexp(1024 + frac, exp - 25)
+			     : ldexp(frac, -24);
 
 	return h & 0x8000 ? -v : v;
 }

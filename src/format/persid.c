@@ -87,13 +87,14 @@ uint32_t persid_find(const struct loader *l, struct str key)
 	return idmap_find(&l->by_key, str_hash(key), same_key, l->m, &key);
 }
 
-static int note_conflict(struct loader *l, const struct storage *s, const struct persid *p,
-		uint64_t off)
+static int note_conflict(
+		struct loader *l, const struct storage *s, const struct persid *p, uint64_t off)
 {
 	if (s->dtype == p->dtype && s->nbytes == p->nbytes)
 		return 0;
 	return model_find(l->m, "ambiguous", s->key, off, l->e,
-			"storage \"%s\" is named as %llu bytes of %s and again as %llu bytes of %s; the "
+			"storage \"%s\" is named as %llu bytes of %s and again as %llu bytes of "
+			"%s; the "
 			"first holds, as in torch",
 			STR_SHOW(s->key), (unsigned long long)s->nbytes,
 			dtype_info((enum dtype)s->dtype)->name, (unsigned long long)p->nbytes,
@@ -104,12 +105,12 @@ static int note_conflict(struct loader *l, const struct storage *s, const struct
 static int register_storage(struct loader *l, const struct persid *p, uint64_t off, uint32_t *ret)
 {
 	struct storage s = {
-		.key = p->key,
-		.nbytes = p->nbytes,
-		.file_off = UINT64_MAX,
-		.location = p->location,
-		.dtype = (uint8_t)p->dtype,
-		.broken = "this file has no place for the bytes of storages",
+			.key = p->key,
+			.nbytes = p->nbytes,
+			.file_off = UINT64_MAX,
+			.location = p->location,
+			.dtype = (uint8_t)p->dtype,
+			.broken = "this file has no place for the bytes of storages",
 	};
 	int rc;
 
@@ -123,8 +124,8 @@ static int register_storage(struct loader *l, const struct persid *p, uint64_t o
 }
 
 /* A (view_key, offset, size) window of a legacy storage. */
-static const char *read_window(const struct loader *l, const struct persid *p, uint32_t storage,
-		uint64_t *shift)
+static const char *read_window(
+		const struct loader *l, const struct persid *p, uint32_t storage, uint64_t *shift)
 {
 	const struct storage *s = &l->m->storages.at[storage];
 	uint64_t numel = s->nbytes / dtype_info((enum dtype)s->dtype)->size;
@@ -196,7 +197,7 @@ uint32_t persid_lookup(const struct loader *l, oref r)
 			high = mid;
 	}
 	return low < l->persids.n && l->persids.at[low].node == r ? l->persids.at[low].to
-								   : PERSID_NONE;
+								  : PERSID_NONE;
 }
 
 static int resolve_embedded(struct loader *l, oref r, struct storage_ref *ret)
@@ -225,8 +226,8 @@ int persid_resolve(struct loader *l, oref r, struct storage_ref *ret)
 		return resolve_embedded(l, r, ret);
 	at = persid_lookup(l, r);
 	if (at == PERSID_NONE || l->tensors_by_id)
-		*ret = (struct storage_ref){.storage = MODEL_NONE,
-			.why = "its persistent id leads nowhere"};
+		*ret = (struct storage_ref){
+				.storage = MODEL_NONE, .why = "its persistent id leads nowhere"};
 	else if (at & REF_INDEXED)
 		*ret = l->refs.at[at & ~REF_INDEXED];
 	else

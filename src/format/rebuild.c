@@ -353,7 +353,7 @@ int rebuild_tensor(struct loader *l, const struct call *k, oref obj, uint32_t *r
 	d.t.flags |= k->flags;
 	if (k->grad >= 0)
 		d.t.flags = (uint16_t)((d.t.flags & ~TENSOR_REQUIRES_GRAD) |
-				(k->grad ? TENSOR_REQUIRES_GRAD : 0));
+				       (k->grad ? TENSOR_REQUIRES_GRAD : 0));
 	if (k->cls.n)
 		d.t.cls = k->cls;
 	if (k->device.n && !(d.t.flags & TENSOR_META))

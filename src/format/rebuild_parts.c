@@ -1,10 +1,9 @@
 /* rebuild_parts.c - tensors that are directories of their parts: sparse, quantized, nested.
  *
  *	_rebuild_sparse_tensor      (layout, (indices, values, size[, is_coalesced]))        COO
- *	                            (layout, (crow_indices, col_indices, values, size))      CSR, BSR
- *	                            (layout, (ccol_indices, row_indices, values, size))      CSC, BSC
- *	  TorchScript, flat         (1, size, requires_grad, indices, values, hooks)
- *	                            (2, size, requires_grad, crow, col, values, hooks)
+ *	                            (layout, (crow_indices, col_indices, values, size))      CSR,
+ *BSR (layout, (ccol_indices, row_indices, values, size))      CSC, BSC TorchScript, flat (1, size,
+ *requires_grad, indices, values, hooks) (2, size, requires_grad, crow, col, values, hooks)
  *	_rebuild_sparse_csr_tensor  (layout, (crow_indices, col_indices, values, size))      1.x
  *	_rebuild_qtensor            (storage, offset, size, stride, qparams, requires_grad, hooks)
  *	_rebuild_nested_tensor      (buffer, sizes, strides, storage_offsets)
@@ -20,7 +19,7 @@
 bool is_parts_call(const struct call *k)
 {
 	return k->row->role == ROLE_SPARSE || k->row->role == ROLE_SPARSE_CSR ||
-			k->row->role == ROLE_QUANTIZED || k->row->role == ROLE_NESTED;
+	       k->row->role == ROLE_QUANTIZED || k->row->role == ROLE_NESTED;
 }
 
 /* One part under its name: a tensor where it is one, otherwise a value. */
@@ -86,8 +85,8 @@ static int read_size(struct loader *l, struct parts *p, oref size)
 /* "torch.sparse_coo": torch.serialization._get_layout(text), a symbol, or TorchScript's number. */
 static struct str layout_name(struct loader *l, oref r)
 {
-	static const char *const numbered[] = {"torch.strided", "torch.sparse_coo",
-		"torch.sparse_csr"};
+	static const char *const numbered[] = {
+			"torch.strided", "torch.sparse_coo", "torch.sparse_csr"};
 	struct str text;
 	oref fn, args;
 	uint32_t n;

@@ -16,10 +16,10 @@
 #define SURE 12 /* bits */
 
 static const struct format_ops *const formats[] = {
-	&torch_zip_ops,
-	&torch_legacy_ops,
-	&torch_tar_ops,
-	&pickle_ops,
+		&torch_zip_ops,
+		&torch_legacy_ops,
+		&torch_tar_ops,
+		&pickle_ops,
 };
 
 static int new_checkpoint(struct source *file, struct checkpoint **ret, struct err *e)
@@ -103,7 +103,8 @@ int checkpoint_open(const char *path, const struct format_opts *o, struct checkp
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return err_set(e, ERR_NOT_CKPT,
-				"a directory: give the checkpoint file in it (directories as torch.distributed "
+				"a directory: give the checkpoint file in it (directories as "
+				"torch.distributed "
 				"writes them are not supported yet)");
 	rc = source_file_open(path, &file, e);
 	if (rc < 0)

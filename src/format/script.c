@@ -26,7 +26,9 @@
 /* What the source says of one class. */
 struct script_class {
 	bool known, is_module;
-	VEC(struct str) params, buffers;
+	VEC(struct str) names; /* parameters, then buffers */
+	size_t n_params;
+	struct idmap by_name;
 };
 
 struct script {
@@ -54,8 +56,8 @@ void script_free(struct script *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->classes.n; i++) {
-		vec_release(&s->classes.at[i].params);
-		vec_release(&s->classes.at[i].buffers);
+		vec_release(&s->classes.at[i].names);
+		idmap_release(&s->classes.at[i].by_name);
 	}
 	vec_release(&s->classes);
 	u32map_release(&s->by_global);
@@ -63,7 +65,8 @@ void script_free(struct script *s)
 	free(s);
 }
 
-/* --- source ------------------------------------------------------------------------------------------ */
+/* --- source
+ * ------------------------------------------------------------------------------------------ */
 
 /* code/__torch__/a/b.py as a terminated text, or NULL when it cannot be had. */
 static char *read_code(struct script *s, struct str module, size_t *ret_n)
@@ -78,7 +81,7 @@ static char *read_code(struct script *s, struct str module, size_t *ret_n)
 	for (char *p = path + s->folder.n + 6; *p; p++)
 		if (*p == '.')
 			*p = '/';
-	strcpy(path + n, ".py");
+	memcpy(path + n, ".py", 4);
 	m = box_find(s->box, str_of(path));
 	if (!m || m->size > CODE_MAX || m->flags & MEMBER_MISSING ||
 			box_source(s->box, m, &src, NULL) < 0)
@@ -108,34 +111,49 @@ static bool next_line(struct str *rest, struct str *line)
 	return true;
 }
 
+static bool same_name(const void *ctx, const void *key, uint32_t id)
+{
+	const struct script_class *c = ctx;
+
+	return str_eq(c->names.at[id], *(const struct str *)key);
+}
+
+static bool add_name(struct script *s, struct script_class *c, struct str name)
+{
+	struct str copy = arena_str(&s->names, name);
+
+	return copy.p && c->names.n < NAMES_MAX && vec_room(&c->names, 1) == 0 &&
+	       idmap_add(&c->by_name, str_hash(copy), (uint32_t)c->names.n) == 0 &&
+	       vec_push(&c->names, copy) == 0;
+}
+
+static struct str skip_commas(struct str s)
+{
+	while (s.n && (s.p[0] == ' ' || s.p[0] == ','))
+		s = str_skip(s, 1);
+	return s;
+}
+
 /* ["a", "b", ]: names without escapes. False when it is anything else. */
-static bool parse_names(struct script *s, struct str list, struct script_class *c, bool params)
+static bool parse_names(struct script *s, struct str list, struct script_class *c)
 {
 	const char *end;
 	struct str name;
-	int rc;
 
-	while (list.n && (list.p[0] == ' ' || list.p[0] == ','))
+	for (list = skip_commas(list); list.n && list.p[0] == '"'; list = skip_commas(list)) {
 		list = str_skip(list, 1);
-	while (list.n && list.p[0] == '"') {
-		list = str_skip(list, 1);
-		end = memchr(list.p, '"', list.n);
-		if (!end || memchr(list.p, '\\', (size_t)(end - list.p)))
+		end = list.n ? memchr(list.p, '"', list.n) : NULL;
+		if (!end)
 			return false;
-		name = arena_str(&s->names, str_cut(list, (size_t)(end - list.p)));
-		if (!name.p || c->params.n + c->buffers.n >= NAMES_MAX)
-			return false;
-		rc = params ? vec_push(&c->params, name) : vec_push(&c->buffers, name);
-		if (rc < 0)
+		name = str_cut(list, (size_t)(end - list.p));
+		if (!name.n || memchr(name.p, '\\', name.n) || !add_name(s, c, name))
 			return false;
 		list = str_skip(list, name.n + 1);
-		while (list.n && (list.p[0] == ' ' || list.p[0] == ','))
-			list = str_skip(list, 1);
 	}
 	return list.n == 1 && list.p[0] == ']';
 }
 
-/* The class body that begins behind its first line. */
+/* The class body that begins behind its first line; the source has parameters first. */
 static void parse_class(struct script *s, struct str rest, struct script_class *c)
 {
 	static const char params[] = "  __parameters__ = [", buffers[] = "  __buffers__ = [";
@@ -143,16 +161,18 @@ static void parse_class(struct script *s, struct str rest, struct script_class *
 	bool ok = true;
 
 	while (ok && next_line(&rest, &line) && (!line.n || line.p[0] == ' ')) {
-		if (str_starts(line, STR(params)))
-			ok = parse_names(s, str_skip(line, strlen(params)), c, true);
-		else if (str_starts(line, STR(buffers)))
-			ok = parse_names(s, str_skip(line, strlen(buffers)), c, false);
+		if (str_starts(line, STR(params))) {
+			ok = c->names.n == 0 && parse_names(s, str_skip(line, strlen(params)), c);
+			c->n_params = c->names.n;
+		} else if (str_starts(line, STR(buffers))) {
+			ok = parse_names(s, str_skip(line, strlen(buffers)), c);
+		}
 	}
 	c->known = ok;
 }
 
-static void look_up_class(struct script *s, struct str module, struct str name,
-		struct script_class *c)
+static void look_up_class(
+		struct script *s, struct str module, struct str name, struct script_class *c)
 {
 	size_t n = 0;
 	_cleanup_(freep) char *text = read_code(s, module, &n);
@@ -190,7 +210,8 @@ static const struct script_class *class_of(const struct loader *l, oref r)
 	return s->classes.at[at].known ? &s->classes.at[at] : NULL;
 }
 
-/* --- objects ------------------------------------------------------------------------------------------ */
+/* --- objects
+ * ------------------------------------------------------------------------------------------ */
 
 bool script_is_object(const struct loader *l, oref r)
 {
@@ -202,7 +223,7 @@ bool script_is_object(const struct loader *l, oref r)
 		return false;
 	state = obj_state(l->g, r);
 	return (str_is(module, "__torch__") || str_starts(module, STR("__torch__."))) &&
-			(state == OREF_NIL || obj_kind(l->g, state) == OBJ_KIND_DICT);
+	       (state == OREF_NIL || obj_kind(l->g, state) == OBJ_KIND_DICT);
 }
 
 static bool is_child(const struct loader *l, oref r)
@@ -215,37 +236,41 @@ static bool is_child(const struct loader *l, oref r)
 	return !c || c->is_module;
 }
 
-static oref attribute(const struct loader *l, oref dict, struct str name)
+/* Where the listed names are among the attributes: index + 1, 0 for those that are not there. */
+static uint32_t *find_listed(const struct loader *l, oref dict, const struct script_class *c)
 {
-	uint32_t n;
+	uint32_t *place = calloc(c->names.n + 1, sizeof *place), n, id;
 	const oref *at = obj_pairs(l->g, dict, &n);
 	struct str text;
 
-	for (uint32_t i = 0; i < n; i++)
-		if (obj_text(l->g, at[2 * i], &text) && str_eq(text, name))
-			return i;
-	return OREF_NIL;
+	for (uint32_t i = 0; place && i < n; i++) {
+		if (!obj_text(l->g, at[2 * (size_t)i], &text))
+			continue;
+		id = idmap_find(&c->by_name, str_hash(text), same_name, c, &text);
+		if (id != IDMAP_NONE)
+			place[id] = i + 1;
+	}
+	return place;
 }
 
-static int add_listed(struct flat *f, oref dict, const struct str *names, size_t n, uint16_t flag)
+static int add_listed(struct flat *f, oref dict, const struct script_class *c)
 {
-	oref i, key, value;
-	int rc;
+	_cleanup_(freep) uint32_t *place = find_listed(f->l, dict, c);
+	size_t n = c->names.n, n_params = c->n_params;
+	oref key, value;
+	int rc = place ? 0 : err_nomem(f->l->e);
 
-	for (size_t k = 0; k < n; k++) {
+	for (size_t k = 0; k < n && rc == 0; k++) {
 		rc = flat_count(f);
-		if (rc < 0)
-			return rc;
-		i = attribute(f->l, dict, names[k]);
-		if (i == OREF_NIL || !dict_at(f->l, dict, i, &key, &value) || value == OBJ_NONE)
+		if (rc < 0 || !place[k] || !dict_at(f->l, dict, place[k] - 1, &key, &value) ||
+				value == OBJ_NONE)
 			continue;
-		rc = interpret_flagged(f->l, value, flag);
+		rc = interpret_flagged(
+				f->l, value, k < n_params ? TENSOR_PARAMETER : TENSOR_BUFFER);
 		if (rc == 0)
 			rc = flat_add(f, key, value);
-		if (rc < 0)
-			return rc;
 	}
-	return 0;
+	return rc;
 }
 
 static int add_all_tensors(struct flat *f, oref dict)
@@ -267,18 +292,11 @@ static int script_own(struct flat *f, oref r, oref *ret_children)
 {
 	const struct script_class *c = class_of(f->l, r);
 	oref state = obj_state(f->l->g, r);
-	int rc;
 
 	*ret_children = state;
 	if (state == OREF_NIL)
 		return 0;
-	if (!c)
-		return add_all_tensors(f, state);
-	rc = add_listed(f, state, c->params.at, c->params.n, TENSOR_PARAMETER);
-	c = class_of(f->l, r);
-	if (rc < 0 || !c)
-		return rc;
-	return add_listed(f, state, c->buffers.at, c->buffers.n, TENSOR_BUFFER);
+	return c ? add_listed(f, state, c) : add_all_tensors(f, state);
 }
 
 int script_flatten(struct loader *l, oref r, uint32_t v)

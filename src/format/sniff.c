@@ -17,6 +17,7 @@ struct magic {
 	const char *bytes, *what;
 };
 
+/* clang-format off */
 static const struct magic magics[] = {
 	{0, 8, "\x89PNG\r\n\x1a\n", "a PNG picture"},
 	{0, 3, "\xff\xd8\xff", "a JPEG picture"},
@@ -47,6 +48,8 @@ static const struct magic magics[] = {
 	{0, 8, "PYTORCH1", "a model of a torch before 1.0: no current torch loads it"},
 	{0, 16, "SQLite format 3", "an SQLite database"},
 };
+
+/* clang-format on */
 
 /* "oid sha256:..." and "size 123" of a git-lfs pointer. */
 static struct str lfs_field(struct str text, const char *name)
@@ -86,18 +89,23 @@ static int sniff_text(struct str head, uint64_t size, struct err *e)
 		body = str_skip(body, 1);
 	if (str_starts(head, STR("version https://git-lfs")))
 		return err_set(e, ERR_NOT_CKPT,
-				"a git-lfs pointer, not the file itself (%.80s, %.20s bytes): run git lfs pull",
-				STR_SHOW(lfs_field(head, "oid ")), STR_SHOW(lfs_field(head, "size ")));
+				"a git-lfs pointer, not the file itself (%.80s, %.20s bytes): run "
+				"git lfs pull",
+				STR_SHOW(lfs_field(head, "oid ")),
+				STR_SHOW(lfs_field(head, "size ")));
 	if (starts_case(body, "<!doctype html") || starts_case(body, "<html"))
 		return err_set(e, ERR_NOT_CKPT,
-				"a web page (HTML), perhaps an error or login page that was saved instead of "
+				"a web page (HTML), perhaps an error or login page that was saved "
+				"instead of "
 				"the checkpoint: download it again");
 	if (body.n && (body.p[0] == '{' || body.p[0] == '['))
 		return err_set(e, ERR_NOT_CKPT,
-				"a JSON file: an index or a configuration, not the checkpoint itself");
+				"a JSON file: an index or a configuration, not the checkpoint "
+				"itself");
 	if (starts_case(body, "<?xml"))
 		return err_set(e, ERR_NOT_CKPT,
-				"an XML file, perhaps an error message that was saved instead of the "
+				"an XML file, perhaps an error message that was saved instead of "
+				"the "
 				"checkpoint: download it again");
 	return err_set(e, ERR_NOT_CKPT,
 			"a text file of %llu bytes, not a checkpoint: it begins \"%.40s\"",
@@ -121,7 +129,7 @@ static bool is_onnx(struct str head)
 	const unsigned char *p = (const unsigned char *)head.p;
 
 	return head.n > 8 && p[0] == 0x08 && p[1] > 0 && p[1] < 32 &&
-			(p[2] == 0x12 || p[2] == 0x1a || p[2] == 0x3a || p[2] == 0x42);
+	       (p[2] == 0x12 || p[2] == 0x1a || p[2] == 0x3a || p[2] == 0x42);
 }
 
 static int sniff_zeros(struct source *file, const char *head, size_t n, bool *all, struct err *e)
@@ -171,7 +179,8 @@ static int sniff_binary(struct source *file, struct str head, struct err *e)
 		return rc;
 	if (zeros)
 		return err_set(e, ERR_NOT_CKPT,
-				"%s of zero bytes and nothing else, as an interrupted download or copy leaves "
+				"%s of zero bytes and nothing else, as an interrupted download or "
+				"copy leaves "
 				"behind: get it again",
 				STR_SIZE(file->size));
 	if (is_safetensors(head, file->size))
@@ -180,13 +189,17 @@ static int sniff_binary(struct source *file, struct str head, struct err *e)
 		return err_set(e, ERR_NOT_CKPT, "an ONNX model (protobuf): not supported yet");
 	if (has_prefix(head, &off))
 		return err_set(e, ERR_NOT_CKPT,
-				"not a checkpoint: a zip begins only at offset %zu, and torch does not read "
-				"archives with something before their start; cut the first %zu bytes off",
+				"not a checkpoint: a zip begins only at offset %zu, and torch does "
+				"not read "
+				"archives with something before their start; cut the first %zu "
+				"bytes off",
 				off, off);
 	return err_set(e, ERR_NOT_CKPT,
-			"not a checkpoint of any known format (%s, first bytes %02x %02x %02x %02x)",
+			"not a checkpoint of any known format (%s, first bytes %02x %02x %02x "
+			"%02x)",
 			STR_SIZE(file->size), (unsigned char)head.p[0],
-			head.n > 1 ? (unsigned char)head.p[1] : 0, head.n > 2 ? (unsigned char)head.p[2] : 0,
+			head.n > 1 ? (unsigned char)head.p[1] : 0,
+			head.n > 2 ? (unsigned char)head.p[2] : 0,
 			head.n > 3 ? (unsigned char)head.p[3] : 0);
 }
 

@@ -222,9 +222,10 @@ int structure_in(struct loader *l, oref r, unsigned *ret)
 	return rc;
 }
 
-/* --- leaves as they are shown -------------------------------------------------------------------- */
+/* --- leaves as they are shown --------------------------------------------------------------------
+ */
 
-#define PLAIN_MAX 1000000u /* items that a copy may have */
+#define PLAIN_MAX 2000000u /* items copied in one load; then lists are shown as they are */
 
 struct plain_frame {
 	oref list;
@@ -234,7 +235,6 @@ struct plain_frame {
 struct plain {
 	VEC(struct plain_frame) frames;
 	VEC(oref) made;
-	uint32_t visits;
 };
 
 static int plain_enter(struct plain *p, oref list)
@@ -265,7 +265,10 @@ static int plain_layout(struct loader *l, const struct call *k, oref *ret)
 	const char *dot;
 	oref module, name, made;
 
-	if (!at || !obj_text(l->g, at[0], &text) || !(dot = memchr(text.p, '.', text.n)))
+	if (!at || !obj_text(l->g, at[0], &text) || !text.n)
+		return 0;
+	dot = memchr(text.p, '.', text.n);
+	if (!dot)
 		return 0;
 	part[0] = str_cut(text, (size_t)(dot - text.p));
 	part[1] = str_skip(text, part[0].n + 1);
@@ -321,7 +324,7 @@ static int plain_list(struct loader *l, struct plain *p, oref r)
 	uint32_t n;
 	int rc = plain_enter(p, r);
 
-	while (p->frames.n && rc == 0 && p->visits++ < PLAIN_MAX) {
+	while (p->frames.n && rc == 0 && l->copied++ < PLAIN_MAX) {
 		struct plain_frame *f = &p->frames.at[p->frames.n - 1];
 
 		at = obj_items(l->g, f->list, &n);
@@ -346,6 +349,8 @@ int plain_leaf(struct loader *l, oref r, oref *ret)
 	rc = structure_in(l, r, &holds);
 	if (rc < 0 || !(holds & HOLDS_CALLS))
 		return rc;
+	if (l->copied >= PLAIN_MAX)
+		return 0;
 	rc = plain_list(l, &p, r);
 	/* Cut off (a cycle, or shared lists without end): shown as it is. */
 	if (rc == 0 && p.frames.n == 0)

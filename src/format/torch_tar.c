@@ -281,7 +281,8 @@ static int with_member(struct tar_load *t, const char *name,
 
 	if (!m)
 		return err_set(l->e, ERR_NOT_CKPT,
-				"a tar without the member \"%s\", so not a checkpoint of torch: unpack it and "
+				"a tar without the member \"%s\", so not a checkpoint of torch: "
+				"unpack it and "
 				"mount what is in it",
 				name);
 	rc = reader_init(&r, l->c->file, m->data_off, m->size, l->e);
@@ -290,7 +291,8 @@ static int with_member(struct tar_load *t, const char *name,
 	rc = fn(t, &r);
 	reader_release(&r);
 	if (rc == ERR_EOF)
-		return err_set(l->e, ERR_TRUNCATED, "member \"%s\" ends before what it announces", name);
+		return err_set(l->e, ERR_TRUNCATED, "member \"%s\" ends before what it announces",
+				name);
 	if (rc < 0)
 		err_prefix(l->e, "member \"%s\"", name);
 	return rc;

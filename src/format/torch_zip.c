@@ -53,7 +53,8 @@ static int check_folder(const struct box *b, struct str folder, struct err *e)
 		if (str_starts(name, folder) && name.n > folder.n && name.p[folder.n] == '/')
 			continue;
 		return err_set(e, ERR_REFUSED,
-				"record \"%s\" lies outside of the archive's folder \"%s\": torch does "
+				"record \"%s\" lies outside of the archive's folder \"%s\": torch "
+				"does "
 				"not load such a file",
 				STR_SHOW(name), STR_SHOW(folder));
 	}
@@ -81,7 +82,8 @@ static int check_crc(struct source *src, uint32_t want, struct err *e)
 	if (crc == want)
 		return 0;
 	return err_set(e, ERR_DAMAGED,
-			"data.pkl does not match its CRC (%08x, the archive says %08x): its bytes have "
+			"data.pkl does not match its CRC (%08x, the archive says %08x): its bytes "
+			"have "
 			"changed since it was written",
 			crc, want);
 }
@@ -103,7 +105,8 @@ static int load_pickle(struct loader *l, struct source *src, oref *root)
 	if (l->c->pickle.length == src->size)
 		return 0;
 	return model_find(l->m, "ambiguous", STR("data.pkl"), l->c->pickle.length, l->e,
-			"%" PRIu64 " bytes stand after the end of the pickle in data.pkl: torch ignores "
+			"%" PRIu64
+			" bytes stand after the end of the pickle in data.pkl: torch ignores "
 			"them, other tools may not",
 			src->size - l->c->pickle.length);
 }
@@ -151,7 +154,8 @@ static int note_salvage(struct loader *l)
 	if (rc < 0)
 		return rc;
 	return model_find(l->m, "damaged", STR(""), UINT64_MAX, l->e,
-			"the file has no usable directory: %u records were found by reading it from the "
+			"the file has no usable directory: %u records were found by reading it "
+			"from the "
 			"start",
 			b->n);
 }

@@ -21,15 +21,16 @@ static const struct member *ending(const struct box *b, const char *suffix)
 static const struct {
 	const char *suffix, *what;
 } other_zips[] = {
-	{".data/extern_modules", "a torch.package archive, which is read with "
-				 "torch.package.PackageImporter"},
-	{"/model.json", "a TorchScript archive of torch 1.0 to 1.3: load it with such a torch and save "
-			"it again"},
-	{"[Content_Types].xml", "an Office document"},
-	{"AndroidManifest.xml", "an Android package"},
-	{"META-INF/MANIFEST.MF", "a Java archive"},
-	{"model.weights.h5", "a Keras model"},
-	{".npy", "a NumPy .npz archive, which numpy.load reads"},
+		{".data/extern_modules", "a torch.package archive, which is read with "
+					 "torch.package.PackageImporter"},
+		{"/model.json", "a TorchScript archive of torch 1.0 to 1.3: load it with such a "
+				"torch and save "
+				"it again"},
+		{"[Content_Types].xml", "an Office document"},
+		{"AndroidManifest.xml", "an Android package"},
+		{"META-INF/MANIFEST.MF", "a Java archive"},
+		{"model.weights.h5", "a Keras model"},
+		{".npy", "a NumPy .npz archive, which numpy.load reads"},
 };
 
 int zip_name_other(const struct box *b, struct err *e)
@@ -41,11 +42,13 @@ int zip_name_other(const struct box *b, struct err *e)
 		return err_set(e, ERR_NOT_CKPT, "an empty zip: it holds no records");
 	if (box_find(b, STR("data.pkl")))
 		return err_set(e, ERR_NOT_CKPT,
-				"data.pkl lies in no folder of the zip, so torch does not find it: pack the "
+				"data.pkl lies in no folder of the zip, so torch does not find it: "
+				"pack the "
 				"files again, below one folder");
 	for (size_t i = 0; i < ARRAY_SIZE(other_zips); i++)
 		if (ending(b, other_zips[i].suffix))
-			return err_set(e, ERR_NOT_CKPT, "not a checkpoint but %s", other_zips[i].what);
+			return err_set(e, ERR_NOT_CKPT, "not a checkpoint but %s",
+					other_zips[i].what);
 	for (size_t i = 0; i < ARRAY_SIZE(inner); i++) {
 		m = ending(b, inner[i]);
 		if (m)
@@ -54,7 +57,8 @@ int zip_name_other(const struct box *b, struct err *e)
 					STR_SHOW(m->name));
 	}
 	return err_set(e, ERR_NOT_CKPT,
-			"a zip without data.pkl, so not a checkpoint of torch: it holds %u records, first "
+			"a zip without data.pkl, so not a checkpoint of torch: it holds %u "
+			"records, first "
 			"\"%s\"",
 			b->n, STR_SHOW(b->at[0].name));
 }
@@ -120,19 +124,24 @@ void zip_describe_truncated(struct source *file, struct err *e)
 		return;
 	if (announced(file, off, &need, &sum) < 0)
 		err_set(e, ERR_TRUNCATED,
-				"the file is truncated: its %s end inside its pickle, so nothing can be read; "
+				"the file is truncated: its %s end inside its pickle, so nothing "
+				"can be read; "
 				"get it again",
 				STR_SIZE(file->size));
 	else if (need <= file->size)
 		err_set(e, ERR_TRUNCATED,
-				"the file is truncated: %s are there, and its pickle announces %s of tensors, "
-				"so what is missing is most likely only the directory at its end; get it "
+				"the file is truncated: %s are there, and its pickle announces %s "
+				"of tensors, "
+				"so what is missing is most likely only the directory at its end; "
+				"get it "
 				"again, or mount what is there with -o salvage",
 				STR_SIZE(file->size), STR_SIZE(sum));
 	else
 		err_set(e, ERR_TRUNCATED,
-				"the file is truncated: %s are there, but its pickle announces %s of tensors, "
-				"so at least %s are missing; get it again, or mount what is there with -o "
+				"the file is truncated: %s are there, but its pickle announces %s "
+				"of tensors, "
+				"so at least %s are missing; get it again, or mount what is there "
+				"with -o "
 				"salvage",
 				STR_SIZE(file->size), STR_SIZE(sum), STR_SIZE(need - file->size));
 }

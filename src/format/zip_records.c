@@ -72,12 +72,14 @@ static int read_version(struct loader *l, struct str folder)
 		if (l->c->box->salvaged)
 			return 0; /* it comes last: cut off */
 		return err_set(l->e, ERR_DAMAGED,
-				"the archive has no record \"%s/version\": torch refuses such a file",
+				"the archive has no record \"%s/version\": torch refuses such a "
+				"file",
 				STR_SHOW(folder));
 	}
 	if (!parse_version(text, &v) || v < 1 || v > 10)
 		return err_set(l->e, ERR_UNSUPPORTED,
-				"the version record says \"%s\", torch takes 1 to 10", STR_SHOW(text));
+				"the version record says \"%s\", torch takes 1 to 10",
+				STR_SHOW(text));
 	snprintf(number, sizeof number, "%u", v);
 	l->c->version = arena_str(&l->m->arena, str_of(number));
 	return l->c->version.p ? 0 : err_nomem(l->e);
@@ -115,8 +117,8 @@ int zip_read_records(struct loader *l, struct str folder)
 		return rc;
 	if (l->script)
 		c->producer = zip_record(c->box, folder, ".data/serialization_id")
-				? STR("TorchScript of torch 2.1 or later")
-				: STR("TorchScript of torch 1.4 to 2.0");
+					      ? STR("TorchScript of torch 2.1 or later")
+					      : STR("TorchScript of torch 1.4 to 2.0");
 	else if (zip_record(c->box, folder, ".format_version") ||
 			zip_record(c->box, folder, ".storage_alignment"))
 		c->producer = STR("torch 2.7 or later");
@@ -169,8 +171,10 @@ static int note_length(struct loader *l, const struct storage *s, const struct m
 {
 	if (m->size == s->nbytes || m->flags & MEMBER_MISSING)
 		return 0;
-	return model_find(l->m, m->size < s->nbytes ? "damaged" : "note", m->name, m->data_off, l->e,
-			"storage \"%s\" has a record of %" PRIu64 " bytes, the pickle says %" PRIu64,
+	return model_find(l->m, m->size < s->nbytes ? "damaged" : "note", m->name, m->data_off,
+			l->e,
+			"storage \"%s\" has a record of %" PRIu64
+			" bytes, the pickle says %" PRIu64,
 			STR_SHOW(s->key), m->size, s->nbytes);
 }
 
@@ -187,8 +191,8 @@ static int find_storage(struct loader *l, struct storage *s, const struct member
 		return rc;
 	if (m->method || swap)
 		return made_bytes(l, m, s, swap);
-	s->data = (struct extent){l->c->file, m->data_off,
-		m->size < s->nbytes ? m->size : s->nbytes};
+	s->data = (struct extent){
+			l->c->file, m->data_off, m->size < s->nbytes ? m->size : s->nbytes};
 	s->file_off = m->data_off;
 	return 0;
 }
@@ -215,7 +219,8 @@ int zip_find_storages(struct loader *l, struct str folder)
 		else if (s->nbytes == 0 && l->script)
 			s->broken = NULL;
 		else
-			s->broken = model_sentence(l->m, "the record \"%s\" of its storage is missing",
+			s->broken = model_sentence(l->m,
+					"the record \"%s\" of its storage is missing",
 					STR_SHOW(buf_view(&path)));
 	}
 	if (path.failed)
