@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <pthfs/cleanup.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static bool looks_like_command(const char *word)
 int main(int argc, char **argv)
 {
 	hold_stdio();
+	mallopt(M_MMAP_THRESHOLD, 128 << 10); /* what only loading needs goes back to the system */
 	opterr = 0; /* cli_bad_option() says it */
 	if (called_by_mount(argv[0]))
 		return cmd_mount_helper(argc, argv);

@@ -85,7 +85,7 @@ LOCATIONS = {}  # where a storage was saved, by its address: everything is loade
 def _to_cpu(storage, location):
     """Take a storage as it is and remember where it was saved."""
     if not location.startswith(("cpu", "meta")) and storage.nbytes():
-        LOCATIONS[storage.data_ptr()] = location
+        LOCATIONS[storage.data_ptr()] = (location, storage)  # kept alive: an address is not used again
     return storage
 
 
@@ -378,7 +378,7 @@ class Walker:
         }
         if not tensor.is_contiguous():
             entry["stride"] = list(tensor.stride())
-        where = "meta" if tensor.is_meta else part or LOCATIONS.get(storage_of(tensor).data_ptr())
+        where = "meta" if tensor.is_meta else part or LOCATIONS.get(storage_of(tensor).data_ptr(), (None,))[0]
         if isinstance(where, str):
             entry["device"] = where
         if checked:
