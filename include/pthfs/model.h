@@ -47,6 +47,7 @@ enum tensor_flags {
 	TENSOR_QUANTIZED_PART = 1024,
 	TENSOR_NESTED_PART = 2048,
 	TENSOR_SUBCLASS = 4096,  /* cls names it */
+	TENSOR_PARTIAL = 8192,   /* .broken, but some bytes are there: only reads of missing ones fail */
 };
 
 struct tensor {
@@ -163,6 +164,8 @@ uint64_t tensor_numel(const struct tensor *t); /* of the shape; saturates */
 unsigned tensor_shown_shape(const struct tensor *t, int64_t *shape);
 /* shape as text: "[64, 3, 7, 7]" */
 void tensor_shape_text(const struct tensor *t, struct buf *out);
+/* The bytes [*first, *end) of its storage between which t lies; both 0: none. */
+void tensor_span(const struct model *m, const struct tensor *t, uint64_t *first, uint64_t *end);
 /* Do the two look at a common byte? By the ranges they span. */
 bool tensor_overlap(const struct model *m, uint32_t a, uint32_t b);
 /* The device a user is told: own, storage's location, or "cpu". */

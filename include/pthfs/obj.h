@@ -55,6 +55,7 @@ enum obj_flags {
 	OBJ_BAD_UTF8 = 4,  /* STR whose bytes are not UTF-8 */
 	OBJ_TEXT_OP = 8,   /* written by a protocol 0 opcode (INT, FLOAT, STRING, ...) */
 	OBJ_READONLY = 16, /* READONLY_BUFFER was applied */
+	OBJ_LOOSE = 32,    /* CALL by INST or OBJ: with no arguments, Python 3 calls __new__ only */
 };
 
 #define OBJ_INLINE_MAX 65536 /* bytes of text kept in memory; longer ones are spans */
@@ -112,6 +113,8 @@ bool obj_text(const struct graph *g, oref r, struct str *ret);
 /* The same kinds, in memory or not: a new source. 0 or ERR_*. */
 int obj_text_source(const struct graph *g, oref r, struct source **ret, struct err *e);
 uint64_t obj_text_len(const struct graph *g, oref r);
+/* Where a text that is not in memory lies (OBJ_SPAN); *src is borrowed. */
+bool obj_span(const struct graph *g, oref r, struct source **src, uint64_t *off, uint64_t *len);
 /* The bytes that r stands for: BYTES, BYTEARRAY, and how protocol 2 spells them (calls of
  * _codecs.encode(text, 'latin1'), bytes(), bytearray()). ERR_ABSENT when r is none of these. */
 int obj_bytes_source(const struct graph *g, oref r, struct source **ret, struct err *e);

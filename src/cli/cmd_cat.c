@@ -29,14 +29,21 @@ static int write_all(const char *p, size_t n, struct err *e)
 	return 0;
 }
 
+/* Of a file that is damaged further on, what is there is written: a read that fails is tried again
+ * with half the length, down to one byte. */
 static int copy_out(struct vfile *f, struct err *e)
 {
 	char *buf = malloc(CHUNK);
 	uint64_t off = 0;
-	size_t got = 1;
+	size_t got = 1, len = CHUNK;
 	int rc = buf ? 0 : err_nomem(e);
 	while (rc == 0 && got) {
-		rc = volume_file_read(f, buf, CHUNK, off, &got, e);
+		rc = volume_file_read(f, buf, len, off, &got, e);
+		if (rc < 0 && len > 1) {
+			len /= 2;
+			rc = 0;
+			continue;
+		}
 		if (rc == 0)
 			rc = write_all(buf, got, e);
 		off += got;

@@ -270,40 +270,11 @@ bool is_tensor_call(const struct call *k)
 	return k->row->role == ROLE_TENSOR;
 }
 
-/* A storage of which only the front is there: do the elements of d lie in it? */
-static void check_front(struct loader *l, struct draft *d)
-{
-	const struct storage *s = &l->m->storages.at[d->t.storage];
-	uint64_t last = d->t.offset, span, end;
-
-	if (d->t.broken || s->broken || s->data.len >= s->nbytes || !d->t.dtype)
-		return;
-	for (unsigned i = 0; i < d->t.ndim; i++) {
-		if (d->shape[i] == 0)
-			return;
-		if (d->shape[i] < 0 || d->stride[i] < 0 ||
-				__builtin_mul_overflow((uint64_t)d->shape[i] - 1,
-						(uint64_t)d->stride[i], &span) ||
-				__builtin_add_overflow(last, span, &last))
-			return; /* model_add_tensor() will say so */
-	}
-	if (__builtin_add_overflow(last, 1, &end) ||
-			__builtin_mul_overflow(end, dtype_info((enum dtype)d->t.dtype)->size, &end))
-		return;
-	if (end > s->data.len)
-		d->t.broken = model_sentence(l->m,
-				"storage \"%s\" has %llu of its %llu bytes, the tensor needs %llu",
-				STR_SHOW(s->key), (unsigned long long)s->data.len,
-				(unsigned long long)s->nbytes, (unsigned long long)end);
-}
-
 int draft_add(struct loader *l, struct draft *d, oref obj, uint32_t *ret)
 {
 	d->t.shape = d->shape;
 	d->t.stride = d->stride;
 	d->t.obj = obj;
-	if (d->t.storage != MODEL_NONE)
-		check_front(l, d);
 	return model_add_tensor(l->m, &d->t, ret, l->e);
 }
 

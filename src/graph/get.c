@@ -84,6 +84,20 @@ uint64_t obj_text_len(const struct graph *g, oref r)
 	return o->flags & OBJ_SPAN ? g->spans.at[o->a].len : o->a;
 }
 
+bool obj_span(const struct graph *g, oref r, struct source **src, uint64_t *off, uint64_t *len)
+{
+	const struct obj *o = node_of(g, r);
+	const struct obj_span *span;
+
+	if (!o || !kind_is_text(o->kind) || !(o->flags & OBJ_SPAN))
+		return false;
+	span = &g->spans.at[o->a];
+	*src = g->srcs.at[span->src];
+	*off = span->off;
+	*len = span->len;
+	return true;
+}
+
 int obj_text_source(const struct graph *g, oref r, struct source **ret, struct err *e)
 {
 	const struct obj *o = node_of(g, r);

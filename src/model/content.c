@@ -204,7 +204,7 @@ int content_tensor(const struct model *m, uint32_t id, struct content *ret, stru
 	if (id >= m->tensors.n)
 		return err_set(e, ERR_ABSENT, "there is no tensor %u", (unsigned)id);
 	t = &m->tensors.at[id];
-	if (t->broken)
+	if (t->broken && !(t->flags & TENSOR_PARTIAL))
 		return err_set(e, ERR_DAMAGED, "%s", t->broken);
 	if (t->nbytes == 0) {
 		memset(ret, 0, sizeof *ret);

@@ -59,13 +59,13 @@ void tensor_shape_text(const struct tensor *t, struct buf *out)
 	buf_putc(out, ']');
 }
 
-/* The bytes [*first, *end) of its storage that t spans. Cannot overflow: the tensor was checked. */
-static void range(const struct model *m, const struct tensor *t, uint64_t *first, uint64_t *end)
+/* Cannot overflow: the tensor was checked. */
+void tensor_span(const struct model *m, const struct tensor *t, uint64_t *first, uint64_t *end)
 {
 	uint64_t esize = dtype_info(t->dtype)->size, last = t->offset;
 
 	*first = *end = 0;
-	if (t->broken || t->nbytes == 0 || t->storage >= m->storages.n)
+	if (t->nbytes == 0 || t->storage >= m->storages.n)
 		return;
 	if (dtype_packed(t->dtype)) {
 		*end = t->nbytes;
@@ -84,8 +84,8 @@ bool tensor_overlap(const struct model *m, uint32_t a, uint32_t b)
 
 	if (ta->storage != tb->storage)
 		return false;
-	range(m, ta, &a0, &a1);
-	range(m, tb, &b0, &b1);
+	tensor_span(m, ta, &a0, &a1);
+	tensor_span(m, tb, &b0, &b1);
 	return a0 < b1 && b0 < a1;
 }
 

@@ -177,6 +177,25 @@ static const char *judge(struct model *m, struct tensor *t)
 	return why ? why : settle_size(m, t, s, (uint64_t)bytes);
 }
 
+/* Of a storage that is cut short: does the tensor need what is missing? */
+static void judge_missing(struct model *m, struct tensor *t)
+{
+	const struct storage *s;
+	uint64_t first, end;
+
+	if (t->nbytes == 0 || t->storage >= m->storages.n)
+		return;
+	s = &m->storages.at[t->storage];
+	tensor_span(m, t, &first, &end);
+	if (end <= s->data.len)
+		return;
+	t->broken = model_sentence(m,
+			"storage \"%s\" has %" PRIu64 " of its %" PRIu64 " bytes, the tensor needs %" PRIu64
+			"..%" PRIu64,
+			STR_SHOW(s->key), s->data.len, s->nbytes, first, end);
+	t->flags |= TENSOR_PARTIAL;
+}
+
 static uint64_t mix(uint64_t h, uint64_t v)
 {
 	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
@@ -256,7 +275,7 @@ int model_add_tensor(struct model *m, const struct tensor *t, uint32_t *ret, str
 	uint32_t id;
 
 	c.nbytes = 0;
-	c.flags &= (uint16_t)~(TENSOR_CONTIGUOUS | TENSOR_EXPANDED);
+	c.flags &= (uint16_t)~(TENSOR_CONTIGUOUS | TENSOR_EXPANDED | TENSOR_PARTIAL);
 	if (c.ndim > MODEL_MAX_NDIM) {
 		if (!c.broken)
 			c.broken = model_sentence(m, "it has %u dimensions; torch has at most %d",
@@ -272,6 +291,7 @@ int model_add_tensor(struct model *m, const struct tensor *t, uint32_t *ret, str
 		c.nbytes = 0;
 		c.flags &= (uint16_t)~TENSOR_EXPANDED;
 	}
+	judge_missing(m, &c);
 	hash = tensor_hash(&c);
 	id = idmap_find(&m->tensor_ids, hash, same_tensor, m, &c);
 	if (id == IDMAP_NONE)

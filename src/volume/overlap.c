@@ -30,13 +30,9 @@ static bool same_storage(const struct volume *v, uint32_t a, uint32_t b)
 static bool tensor_range(const struct model *m, uint32_t id, struct range *r)
 {
 	const struct tensor *t = &m->tensors.at[id];
-	if (t->storage == MODEL_NONE || t->broken || t->nbytes == 0)
-		return false;
-	uint64_t last = 0, size = dtype_info((enum dtype)t->dtype)->size;
-	for (unsigned i = 0; i < t->ndim; i++)
-		last += (uint64_t)(t->shape[i] - 1) * (uint64_t)t->stride[i];
-	*r = (struct range){t->storage, id, t->offset * size, (t->offset + last + 1) * size};
-	return true;
+	*r = (struct range){.storage = t->storage, .tensor = id};
+	tensor_span(m, t, &r->begin, &r->end);
+	return r->end > 0;
 }
 
 static int by_place(const void *pa, const void *pb)

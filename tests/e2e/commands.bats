@@ -140,8 +140,18 @@ load common
     "$PTHFS" cat "$DATA/demo.pth" model/module.conv1.weight >want
     "$PTHFS" cat -o salvage cut.pth model/module.conv1.weight >got
     cmp want got
-    broken=$("$PTHFS" ls -o salvage cut.pth | grep '!' | head -n 1 | cut -f 1)
+    broken=$("$PTHFS" ls -o salvage cut.pth | grep 'is missing' | head -n 1 | cut -f 1)
     fails 2 "$broken" "$PTHFS" cat -o salvage cut.pth "$broken"
+}
+
+@test "of a tensor that is cut in two, what is there is read and the rest is an error" {
+    head -c 60000 "$DATA/demo.pth" >cut.pth
+    half=$("$PTHFS" ls -o salvage cut.pth | grep 'of its' | head -n 1 | cut -f 1)
+    "$PTHFS" cat "$DATA/demo.pth" "$half" >whole
+    run bash -c "'$PTHFS' cat -o salvage cut.pth '$half' >part"
+    [ "$status" -eq 2 ]
+    [ -s part ]
+    cmp part <(head -c "$(wc -c <part)" whole)
 }
 
 @test "what is no checkpoint is named for what it is" {
