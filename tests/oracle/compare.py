@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Holds pthfs against what real torch says about a checkpoint.
 
-compare.py [--pthfs BIN] [--mount DIR] CHECKPOINT                    torch, under which this runs, is the reference
+compare.py [--pthfs BIN] [--mount DIR] CHECKPOINT...                 torch, under which this runs, is the reference
 compare.py [--pthfs BIN] [--mount DIR] --expect JSON CHECKPOINT      a committed expectation is (no torch needed)
 
 With --pthfs (or PTHFS in the environment) it compares `BIN ls --json` and `BIN cat`; with --mount it compares the files of a
-mount that is already there. Prints one line for each difference. Exit codes: 0 the same, 1 different, 2 not possible.
+mount that is already there. Prints one line for each difference, and with several checkpoints "ok - NAME" or
+"not ok - NAME" behind each. Exit codes: 0 the same, 1 different, 2 not possible.
 """
 
 import argparse
@@ -442,15 +443,26 @@ def check_mount(report, options, wanted):
 
 
 def main():
-    """Compare, and say how it went."""
+    """Compare each checkpoint, and say how it went."""
     parser = argparse.ArgumentParser(description="hold pthfs against real torch", allow_abbrev=False)
     parser.add_argument("--pthfs", default=os.environ.get("PTHFS"), help="the binary (default: $PTHFS)")
     parser.add_argument("--mount", help="a directory where CHECKPOINT is mounted")
     parser.add_argument("--expect", help="a committed expectation, in torch's place")
     parser.add_argument("--no-cat", action="store_true", help="do not compare bytes with `pthfs cat`")
     parser.add_argument("--limit", type=int, default=100, help="print at most so many differences")
-    parser.add_argument("checkpoint")
+    parser.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT")
     options = parser.parse_args()
+    worst = 0
+    for options.checkpoint in options.checkpoints:
+        code = compare(options)
+        if len(options.checkpoints) > 1:
+            print("%s - %s" % ("not ok" if code else "ok", options.checkpoint), flush=True)
+        worst = max(worst, code)
+    return worst
+
+
+def compare(options):
+    """Compare one checkpoint; return 0 the same, 1 different, 2 not possible."""
     report = Report(options.limit)
     try:
         if not options.pthfs and not options.mount:

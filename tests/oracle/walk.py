@@ -8,6 +8,7 @@ import io
 import pathlib
 import pickle
 import types
+import zipfile
 
 import names
 
@@ -89,11 +90,21 @@ def _to_cpu(storage, location):
     return storage
 
 
+def is_torchscript(path):
+    """Tell a TorchScript archive, which torch.load hands over with less freedom."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
 def _torch_load(path):
     """Call torch.load with ghosts, whether or not this release knows weights_only."""
     how = {"map_location": _to_cpu, "pickle_module": LENIENT}
     if "weights_only" in inspect.signature(torch.load).parameters:
         how["weights_only"] = False
+    if is_torchscript(path):
+        return torch.jit.load(path, map_location="cpu")
     if not torch.__version__.startswith("1.13"):
         return torch.load(path, **how)
     torch.serialization.pickle = LENIENT  # 1.13 forgets the pickle_module it is given
