@@ -14,9 +14,11 @@ MANDIR = $(PREFIX)/share/man
 # mount(8) looks for its helpers here and nowhere else.
 MOUNTDIR ?= /usr/sbin
 
-SAN ?=
-VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
 comma := ,
+SAN ?=
+# FAULTS=1: calls that change something can be counted and failed (src/io/sys.c), for tests/crash.
+FAULTS ?=
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(FAULTS),-faults)
 B := build/$(VARIANT)
 
 ROOMS := util io box graph pickle model format tree view check volume fs cli
@@ -28,6 +30,7 @@ PKGS := fuse3 libzip zlib libdeflate
 HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fstack-protector-strong
 ALL_CFLAGS = -std=gnu17 $(WARN) $(if $(WERROR),-Werror) -fvisibility=hidden $(HARDEN) \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
+	$(if $(FAULTS),-DPTHFS_FAULTS) \
 	-Iinclude -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312 \
 	-DPTHFS_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS)) -pthread $(CFLAGS)
 ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pthread $(LDFLAGS)
@@ -40,7 +43,7 @@ BIN := $(B)/pthfs
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help unit fuzz-replay lint check test bench demo install uninstall fmt clean
+.PHONY: all help unit fuzz-replay crash lint check test bench demo install uninstall fmt clean
 
 all: $(BIN)
 
@@ -70,6 +73,11 @@ $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/lib -o $@ $< tests/fuzz/standalone.c $(LIB) $(ALL_LDFLAGS) $(LIBS)
 
+# Programs that tests kill and fail, and the disk that loses power.
+$(B)/crash/%: tests/crash/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(LIB) $(ALL_LDFLAGS) $(LIBS)
+
 -include $(OBJ:.o=.d)
 
 ## make               build build/release/pthfs
@@ -80,6 +88,10 @@ unit: $(UNIT)
 ## make fuzz-replay   every fuzz target over its corpus
 fuzz-replay: $(FUZZ)
 	@tests/fuzz/replay $(B)/fuzz
+
+## make crash         kill and fail every call of a commit, lose power in every state (root)
+crash:
+	@tests/crash/run
 
 ## make lint          rooms kept apart, lengths, banned words, shell scripts
 lint:
