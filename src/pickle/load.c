@@ -134,7 +134,7 @@ static int decode_arg(struct machine *m, enum op_arg kind)
 	return 0;
 }
 
-static int step(struct machine *m)
+int machine_step(struct machine *m)
 {
 	const struct op_info *op;
 	int rc;
@@ -195,25 +195,35 @@ int op_frame(struct machine *m)
 	return 0;
 }
 
+int machine_init(struct machine *m, struct reader *r, struct graph *g, struct err *e)
+{
+	*m = (struct machine){.r = r, .g = g, .e = e, .base = r->pos};
+	m->info.weights_only = true;
+	memo_init(&m->memo);
+	/* So that it is never a null pointer. */
+	return vec_room(&m->stack, 64) < 0 ? err_nomem(e) : 0;
+}
+
+void machine_release(struct machine *m)
+{
+	vec_release(&m->stack);
+	vec_release(&m->marks);
+	memo_release(&m->memo);
+}
+
 int pickle_load(
 	struct reader *r, struct graph *g, oref *ret, struct pickle_info *info, struct err *e)
 {
-	struct machine m = {.r = r, .g = g, .e = e, .base = r->pos};
-	int rc = 0;
+	struct machine m;
+	int rc = machine_init(&m, r, g, e);
 
-	m.info.weights_only = true;
-	memo_init(&m.memo);
-	if (vec_room(&m.stack, 64) < 0) /* so that it is never a null pointer */
-		rc = err_nomem(e);
 	while (rc == 0 && !m.stopped)
-		rc = step(&m);
+		rc = machine_step(&m);
 	if (rc == 0) {
 		*ret = m.stack.at[0];
 		if (info)
 			*info = m.info;
 	}
-	vec_release(&m.stack);
-	vec_release(&m.marks);
-	memo_release(&m.memo);
+	machine_release(&m);
 	return rc;
 }

@@ -72,6 +72,11 @@ extern const struct op_info op_table[256];
 #include "opcode.def"
 #undef X
 
+int machine_init(struct machine *m, struct reader *r, struct graph *g, struct err *e);
+void machine_release(struct machine *m);
+/* The next opcode. m->stopped is set when it was STOP. */
+int machine_step(struct machine *m);
+
 /* "NAME at byte N: " and the sentence. Returns code. */
 int op_err(struct machine *m, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* What the reader answered, in words: the end of the data is a truncated pickle. */

@@ -227,11 +227,13 @@ int op_newobj_ex(struct machine *m)
 /* A class with loose arguments. */
 static int push_loose_call(struct machine *m, oref cls, const oref *args, uint32_t n)
 {
-	oref tuple = obj_new_seq(m->g, OBJ_KIND_TUPLE, args, n, op_off(m));
+	oref tuple = obj_new_seq(m->g, OBJ_KIND_TUPLE, args, n, op_off(m)), r;
 
 	if (tuple == OREF_NIL)
 		return op_make_err(m);
-	return push(m, obj_new_call(m->g, OBJ_KIND_CALL, cls, tuple, op_off(m)));
+	r = obj_new_call(m->g, OBJ_KIND_CALL, cls, tuple, op_off(m));
+	obj_add_flags(m->g, r, OBJ_LOOSE);
+	return push(m, r);
 }
 
 int op_inst(struct machine *m)

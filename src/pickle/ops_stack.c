@@ -77,11 +77,12 @@ int op_get(struct machine *m)
 
 int op_memoize(struct machine *m)
 {
-	return put(m, m->memo.count);
+	m->arg = m->memo.count;
+	return put(m, (uint32_t)m->arg);
 }
 
-/* A memo number in decimal. */
-static int text_key(struct machine *m, uint32_t *ret)
+/* A memo number in decimal, into m->arg. */
+static int text_key(struct machine *m)
 {
 	uint64_t v = 0;
 
@@ -95,20 +96,16 @@ static int text_key(struct machine *m, uint32_t *ret)
 			return op_err(m, ERR_DAMAGED, "%s is no memo number below 2^32",
 				STR_SHOW(m->text));
 	}
-	*ret = (uint32_t)v;
+	m->arg = v;
 	return 0;
 }
 
 int op_put_text(struct machine *m)
 {
-	uint32_t key;
-
-	return text_key(m, &key) < 0 ? ERR_DAMAGED : put(m, key);
+	return text_key(m) < 0 ? ERR_DAMAGED : put(m, (uint32_t)m->arg);
 }
 
 int op_get_text(struct machine *m)
 {
-	uint32_t key;
-
-	return text_key(m, &key) < 0 ? ERR_DAMAGED : get(m, key);
+	return text_key(m) < 0 ? ERR_DAMAGED : get(m, (uint32_t)m->arg);
 }
