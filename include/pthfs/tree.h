@@ -36,6 +36,7 @@ struct tree {
 	VEC(struct node) nodes;
 	struct idmap by_name;  /* (parent, name) -> node */
 	uint32_t max_names;
+	bool meta_names; /* some real name ends in ".meta" */
 	uint32_t *nlink;       /* [tensors]: names below the root (not below object/) */
 	uint32_t *first_node;  /* [tensors]: the first of them; TREE_NONE */
 	bool objects_cut;      /* max_names ended the expanding below object/ */
@@ -114,7 +115,8 @@ struct name_lookup {
  * has no such companion. */
 uint32_t derived_find(const struct tree *t, const struct name_lookup *l, struct str name,
 		enum derived *ret);
-/* The name of a node's companion in a directory where the node is called `name`. */
+/* The name of a node's companion in a directory where the node is called `name`. l NULL: no real
+ * name can stand in the way. */
 void derived_name(const struct name_lookup *l, struct str name, enum derived which,
 		struct buf *out);
 /* Has that node such a companion? Tensors: meta, npy, stats, svg. Parts: meta, json. Other

@@ -7,7 +7,7 @@
  *
  *	     0 ............ pos - RING =======ring======= pos ........ size
  *
- * Deflate only goes forward. Eight open positions are kept per box (not per member: memory stays
+ * Deflate only goes forward. Three open positions are kept per box (not per member: memory stays
  * the same for a thousand members), each with the bytes it gave last, so that sequential readers
  * do not disturb each other and readahead in a slightly different order costs nothing. A read
  * further back starts anew. A member is inflated no further than its declared size plus one byte;
@@ -22,8 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS 8
-#define RING (128u * 1024) /* power of two */
+#define SLOTS 3
+#define RING (4096u * 1024) /* power of two: some requests of 1 MiB may come in another order */
+#define STRETCH (64u * 1024) /* inflated at a time */
 
 struct slot {
 	zip_file_t *file; /* NULL: free */
@@ -118,7 +119,7 @@ static int check_end(struct inflater *f, struct slot *s, const struct member *m,
 /* Inflates the next stretch into the ring. */
 static int slot_fill(struct inflater *f, struct slot *s, const struct member *m, struct err *e)
 {
-	size_t at = (size_t)(s->pos % RING), len = RING / 2 - at % (RING / 2);
+	size_t at = (size_t)(s->pos % RING), len = STRETCH - at % STRETCH;
 	zip_int64_t n;
 	int err;
 

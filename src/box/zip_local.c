@@ -256,6 +256,8 @@ static void ask_ahead(struct walk *w, size_t i)
 		for (w->hinted = w->hinted > i ? w->hinted : i;
 			w->hinted < w->n && w->hinted - i < HINTS; w->hinted++) {
 			at = nth(w, w->hinted)->header_off;
+			if (w->hinted > i && at - nth(w, w->hinted - 1)->header_off <= NEAR)
+				continue; /* comes along with the one before */
 			fd = source_raw(w->file, at, ZIP_LOCAL_SIZE, &at);
 			if (fd >= 0)
 				posix_fadvise(

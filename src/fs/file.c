@@ -107,7 +107,7 @@ static void answer(
 
 static void read_small(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct vfile *f)
 {
-	char buf[SMALL];
+	char buf[SMALL] __attribute__((aligned(4096)));
 
 	answer(req, ino, buf, size, off, f);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/limits.h>
+#include <string.h>
 #include <unistd.h>
 
 /* size 0 asks how much there is. */
@@ -27,6 +28,10 @@ void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 	if (fs->o->noxattr) {
 		fuse_reply_err(req, ENOSYS);
+		return;
+	}
+	if (strncmp(name, "user.", 5) != 0) { /* ls asks one file for an ACL, and then no more */
+		fuse_reply_err(req, EOPNOTSUPP);
 		return;
 	}
 	buf_init(&value, XATTR_SIZE_MAX);

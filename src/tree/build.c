@@ -96,6 +96,7 @@ static int add_node(struct tree *t, uint32_t parent, oref key, struct str name, 
 		kept = arena_str(&t->names, name);
 		flags |= NODE_RENAMED;
 	}
+	t->meta_names = t->meta_names || str_ends(kept, STR(".meta"));
 	struct node n = {
 		.name = kept.p,
 		.name_len = (uint16_t)kept.n,

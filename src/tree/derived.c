@@ -63,6 +63,6 @@ void derived_name(const struct name_lookup *l, struct str name, enum derived whi
 	buf_str(out, name);
 	buf_puts(out, suffix_of[which]);
 	/* Ends because no real name is longer than NAME_LIMIT. */
-	while (!out->failed && l->find(l->ctx, str_skip(buf_view(out), start)) != TREE_NONE)
+	while (l && !out->failed && l->find(l->ctx, str_skip(buf_view(out), start)) != TREE_NONE)
 		buf_putc(out, '~');
 }

@@ -59,8 +59,9 @@ static void emit_child(struct listing *l, const struct dir_ref *d, uint32_t i, u
 		return;
 	struct buf b;
 	struct name_lookup names = vol_dir_names(d);
+	bool free_name = companion == DERIVED_META && !d->view && !t->meta_names;
 	buf_init(&b, 512);
-	derived_name(&names, name, companion, &b);
+	derived_name(free_name ? NULL : &names, name, companion, &b);
 	if (b.n <= NAME_MAX) /* .meta always is */
 		emit(l, buf_view(&b), vol_derived_ino(l->v, node, companion), false, next);
 	buf_release(&b);

@@ -285,8 +285,48 @@ PY
         run cat "mnt/$bad"
         [[ $output == *"Input/output error"* ]]
     done
-    [ "$(wc -l <mnt/.pthfs/log)" -ge 1 ]
+    # in the log with its name, once, said once
+    run ! grep "$bad: $bad: " mnt/.pthfs/log
+    [ "$(grep -c "^[0-9:]* $bad: " mnt/.pthfs/log)" -eq 1 ]
     for f in mnt/*; do
         [ "$f" = "mnt/$bad" ] || cat "$f" >/dev/null
     done
+}
+
+@test "a list that expands without end is too large for a file, takes little memory, and the log says why" {
+    "$PTHFS" umount mnt
+    mount_ckpt bad-pickle-billion-laughs.pt mnt
+    for f in laughs laughs.json; do
+        run cat "mnt/$f"
+        [[ $output == *"File too large"* ]]
+        grep " $f: .*longer than" mnt/.pthfs/log
+    done
+    [[ $PTHFS == *san* ]] && skip "a sanitizer takes memory of its own"
+    [ "$(awk '/VmHWM/ { print $2 }' "/proc/$(daemon_of mnt)/status")" -le 98304 ]
+}
+
+@test "a loop over prefixes does not fill the memory" {
+    { printf '\x80\x02}' # 20,000 tensors without bytes
+      seq 20000 | LC_ALL=C awk '{ printf "U\007k%06dctorch._utils\n_rebuild_meta_tensor_no_storage\n", $1
+          printf "(ctorch\nfloat32\n))\x89tRs" }'
+      printf .; } >many.pkl
+    mount_ckpt ./many.pkl many
+    for i in $(seq 120); do
+        [ -e "many/.pthfs/add/p$i" ] || break
+    done
+    [ "$i" -gt 80 ] && [ "$i" -lt 120 ]
+    run ls "many/.pthfs/add/p$i"
+    [[ $output == *"File too large"* ]]
+    grep "too many prefixes" many/.pthfs/log
+    ls many/.pthfs/add/p1/p1.k000001
+    [[ $PTHFS == *san* ]] && skip "a sanitizer takes memory of its own"
+    [ "$(awk '/^VmHWM/ { print $2 }' "/proc/$(daemon_of many)/status")" -le 196608 ]
+}
+
+@test "ls asks for an ACL once, not for every file: other namespaces are not supported" {
+    require_cmd getfattr
+    run getfattr --only-values -n system.posix_acl_access mnt/epoch
+    [ "$status" -ne 0 ]
+    [[ $output == *"not supported"* ]]
+    [ "$(getfattr --only-values -n user.type mnt/epoch)" = int ]
 }
