@@ -57,6 +57,8 @@ int volume_lookup(struct volume *v, uint64_t dir, struct str name, struct vattr 
 /* "model/fc.weight" from the root; "" is the root; a leading and double slashes are fine. */
 int volume_resolve(struct volume *v, const char *path, struct vattr *ret, struct err *e);
 int volume_getattr(struct volume *v, uint64_t ino, struct vattr *ret, struct err *e);
+/* Appends the path of an inode, for messages; "inode N" for what is not of the tree. */
+void volume_name_of(const struct volume *v, uint64_t ino, struct buf *out);
 
 /* Each entry of a directory in order, from *cursor (0: the beginning, 1 and 2 stand for . and ..,
  * which are included). fn returns false to stop before that entry counts; next is the cursor

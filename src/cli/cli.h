@@ -4,6 +4,7 @@
 
 #include <pthfs/err.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Commands that ask, as in diff: 0 same or clean, 1 different, dirty or busy, 2 error. */
 enum { CLI_SAME = 0, CLI_DIFFERENT = 1, CLI_ERROR = 2 };
@@ -22,6 +23,8 @@ int cmd_mount_helper(int argc, char **argv);
 extern const char help_top[], help_mount[];
 void cli_version(void);
 
+/* text as one line: file names may hold line breaks and worse, which are shown as \n and \x1b. */
+void cli_line(FILE *f, const char *text);
 /* "pthfs: ...\n" on standard error, after what is still to come on standard output. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The sentence of e; what is put in front when it is not NULL ("model.pth: ..."). Returns code. */

@@ -63,6 +63,8 @@ static int open_name(struct volume *v, const char *name, bool npy, struct vfile 
 		buf_puts(&path, ".npy");
 	buf_putc(&path, '\0');
 	int rc = path.failed ? err_nomem(e) : volume_resolve(v, path.p, &a, e);
+	if (npy && rc == ERR_ABSENT && volume_resolve(v, name, &a, NULL) == 0)
+		rc = err_set(e, ERR_USAGE, "%s: not a tensor, --npy is for tensors only", name);
 	if (rc == 0 && S_ISDIR(a.mode))
 		rc = err_sys(e, EISDIR, "%s", name);
 	if (rc == 0)

@@ -63,7 +63,8 @@ static int measure(void *ctx, const struct vitem *it)
 
 static void pad(struct str s, size_t w)
 {
-	fwrite(s.p, 1, s.n, stdout);
+	if (s.n)
+		fwrite(s.p, 1, s.n, stdout);
 	for (size_t n = width(s); n < w; n++)
 		putchar(' ');
 }

@@ -83,9 +83,11 @@ static void say_ready(void *ctx)
 	if (m->o.fs.quiet || m->silent)
 		return;
 	buf_init(&line, 1 << 16);
+	buf_printf(&line, "%s: ", m->shown);
 	volume_summary(m->v, m->shown, &line);
+	buf_putc(&line, '\0');
 	if (!line.failed)
-		printf("%s: %.*s\n", m->shown, (int)line.n, line.p);
+		cli_line(stdout, line.p);
 	fflush(stdout);
 	buf_release(&line);
 }

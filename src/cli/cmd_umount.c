@@ -18,6 +18,7 @@
 #include <pthfs/fs.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -156,6 +157,11 @@ static int umount_one(const struct umounting *u, const struct mount *m, const st
 	uint32_t pid = 0;
 	int r;
 
+	if (geteuid() != 0 && mount_number(m, "user_id=") != (long)geteuid()) {
+		cli_error("%s was mounted by user %ld: only they and root can unmount it", m->point,
+				mount_number(m, "user_id="));
+		return CLI_ERROR;
+	}
 	if (!u->lazy)
 		fd = daemon_open(m, &pid);
 	r = detach(m->point, u->lazy, &e);
@@ -199,17 +205,12 @@ static int say_not_ours(const struct mount_table *t, const char *arg, const char
 	return CLI_ERROR;
 }
 
-static int umount_arg(const struct umounting *u, const struct mount_table *t, const char *arg)
+static int umount_path(const struct umounting *u, const struct mount_table *t, const char *arg,
+		const char *path)
 {
-	_cleanup_(freep) char *path = path_resolve(arg);
-	const struct mount *m;
+	const struct mount *m = mount_at(t, path);
 	unsigned int count;
 
-	if (!path) {
-		cli_error("%s: %s", arg, strerror(errno));
-		return CLI_ERROR;
-	}
-	m = mount_at(t, path);
 	if (m && mount_is_ours(m))
 		return umount_one(u, m, t);
 	m = m ? NULL : by_checkpoint(t, path, &count);
@@ -224,6 +225,49 @@ static int umount_arg(const struct umounting *u, const struct mount_table *t, co
 	return CLI_ERROR;
 }
 
+static int umount_arg(const struct umounting *u, const char *arg, const char *path)
+{
+	struct mount_table t;
+	struct err e = {0};
+	int r;
+
+	if (mount_table_load(&t, &e) < 0)
+		return cli_fail(CLI_ERROR, NULL, &e);
+	r = umount_path(u, &t, arg, path);
+	mount_table_release(&t);
+	return r;
+}
+
+/* All paths are found first: then the working directory is left, which may be what keeps the mount
+ * busy. */
+static int umount_all(const struct umounting *u, char **args, int n)
+{
+	char **paths = calloc((size_t)n, sizeof *paths);
+	int code = CLI_SAME, r;
+
+	if (!paths) {
+		cli_error("out of memory");
+		return CLI_ERROR;
+	}
+	for (int i = 0; i < n; i++) {
+		paths[i] = path_resolve(args[i]);
+		if (!paths[i]) {
+			cli_error("%s: %s", args[i], strerror(errno));
+			code = CLI_ERROR;
+		}
+	}
+	if (chdir("/") < 0) {
+		/* then it is busy, and that is said */
+	}
+	for (int i = 0; i < n; i++) {
+		if (paths[i] && (r = umount_arg(u, args[i], paths[i])) > code)
+			code = r;
+		free(paths[i]);
+	}
+	free(paths);
+	return code;
+}
+
 int cmd_umount(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -233,7 +277,7 @@ int cmd_umount(int argc, char **argv)
 			{NULL, 0, NULL, 0},
 	};
 	struct umounting u = {0};
-	int c, code = CLI_SAME;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "lqh", longs, NULL)) != -1) {
 		if (c == 'h') {
@@ -248,16 +292,5 @@ int cmd_umount(int argc, char **argv)
 		cli_error("umount: which mount point? (pthfs umount --help)");
 		return CLI_ERROR;
 	}
-	for (int i = optind; i < argc; i++) {
-		struct mount_table t;
-		struct err e = {0};
-		int r;
-
-		if (mount_table_load(&t, &e) < 0)
-			return cli_fail(CLI_ERROR, NULL, &e);
-		r = umount_arg(&u, &t, argv[i]);
-		mount_table_release(&t);
-		code = r > code ? r : code;
-	}
-	return code;
+	return umount_all(&u, argv + optind, argc - optind);
 }

@@ -22,16 +22,13 @@ static const struct command {
 		{"cat", cmd_cat},
 };
 
-/* Descriptors 0 to 2 exist, so that no file of ours becomes one of them. */
+/* Descriptors 0 to 2 exist, so that no file of ours becomes one of them. What was closed fails when
+ * it is used: `pthfs cat ... >&-` must not seem to have worked. */
 static void hold_stdio(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd < 3);
-	if (fd > 2)
-		close(fd);
+	for (int want = 0; want < 3; want++)
+		if (fcntl(want, F_GETFD) < 0)
+			open("/dev/null", want == 0 ? O_WRONLY : O_RDONLY);
 }
 
 static bool called_by_mount(const char *argv0)
@@ -48,6 +45,18 @@ static bool looks_like_command(const char *word)
 	return *word != '-' && !strpbrk(word, "./:") && access(word, F_OK) < 0;
 }
 
+/* `pthfs help COMMAND` is `pthfs COMMAND --help`. */
+static int help_of(char *word)
+{
+	char *argv[] = {word, (char[]){"--help"}, NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(word, commands[i].name) == 0)
+			return commands[i].fn(2, argv);
+	cli_error("help: there is no command %s (pthfs --help)", word);
+	return MOUNT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	hold_stdio();
@@ -59,6 +68,8 @@ int main(int argc, char **argv)
 		fputs(help_top, stderr);
 		return MOUNT_USAGE;
 	}
+	if (strcmp(argv[1], "help") == 0 && argc > 2)
+		return help_of(argv[2]);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
 		fputs(help_top, stdout);
 		return cli_finish(0);

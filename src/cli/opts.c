@@ -239,6 +239,25 @@ static bool apply(
 	return false;
 }
 
+/* What a value should have been. */
+static const char *wanted(enum kind kind)
+{
+	switch (kind) {
+	case NUMBER:
+		return "a number";
+	case OCTAL:
+		return "an octal mask up to 777";
+	case SECONDS:
+		return "a number of seconds";
+	case USER:
+		return "a user's name or number";
+	case GROUP:
+		return "a group's name or number";
+	default:
+		return "a value that fits";
+	}
+}
+
 static int parse_word(struct mount_opts *o, const char *word, struct err *e)
 {
 	if (!*word)
@@ -250,8 +269,8 @@ static int parse_word(struct mount_opts *o, const char *word, struct err *e)
 			continue;
 		if (apply(o, &rules[i], word, value))
 			return 0;
-		return err_set(e, ERR_USAGE, "mount option %s: '%s' is no value for it",
-				rules[i].name, value);
+		return err_set(e, ERR_USAGE, "mount option %s'%s': that is not %s", rules[i].name,
+				value, wanted(rules[i].kind));
 	}
 	if (o->sloppy)
 		return 0;

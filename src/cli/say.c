@@ -5,22 +5,42 @@
 #include <fuse_lowlevel.h>
 #include <getopt.h>
 #include <libdeflate.h>
+#include <pthfs/cleanup.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <zip.h>
 #include <zlib.h>
 
+void cli_line(FILE *f, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '\n')
+			fputs("\\n", f);
+		else if (c < 0x20 || c == 0x7f)
+			fprintf(f, "\\x%02x", c);
+		else
+			putc(c, f);
+	}
+	putc('\n', f);
+}
+
 void cli_error(const char *fmt, ...)
 {
+	_cleanup_(freep) char *text = NULL;
 	va_list ap;
+	int n;
 
 	fflush(stdout);
-	fputs("pthfs: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	if (n < 0)
+		text = NULL;
+	fputs("pthfs: ", stderr);
+	cli_line(stderr, text ? text : "out of memory");
 }
 
 int cli_fail(int code, const char *what, const struct err *e)

@@ -33,8 +33,7 @@ struct walk {
 	VEC(struct frame) frames;
 };
 
-/* --- values --------------------------------------------------------------------------------------
- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 static int new_value(struct loader *l, enum value_kind kind, oref obj, uint32_t *ret)
 {
@@ -254,7 +253,7 @@ static int push_frame(struct walk *w, uint32_t value, bool raw)
 
 static bool is_module(const struct loader *l, oref r)
 {
-	return l->script ? script_is_object(l, r) : module_attributes(l, r) != OREF_NIL;
+	return l->script ? script_is_object(l, r) : module_is(l, r);
 }
 
 /* A directory whose entries hold orefs: made, remembered, filled, and put on the stack. */

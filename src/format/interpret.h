@@ -95,8 +95,7 @@ int loader_graph(struct loader *l);
 /* Everything after the pickle is loaded and storages have their bytes: globals, values, sealing. */
 int loader_finish(struct loader *l, oref root);
 
-/* --- persid.c ----------------------------------------------------------------------------------
- */
+/* --- persid.c -------------------------------------------------------------------------------- */
 
 struct persid {
 	struct str key, location;
@@ -119,8 +118,7 @@ int persid_resolve(struct loader *l, oref r, struct storage_ref *ret);
 /* The class that a legacy ('module', class, file, source) id stands for, or OREF_NIL. */
 oref persid_class(const struct loader *l, oref r);
 
-/* --- calls.c: what a callable means -------------------------------------------------------------
- */
+/* --- calls.c: what a callable means ---------------------------------------------------------- */
 
 enum role {
 	ROLE_UNKNOWN,
@@ -234,6 +232,8 @@ int numpy_masked(struct loader *l, const struct call *k, oref obj, uint32_t ret[
 
 /* The attributes of an nn.Module, or OREF_NIL when r is none. */
 oref module_attributes(const struct loader *l, oref r);
+/* Is r an nn.Module, or what torch.compile() makes of one? */
+bool module_is(const struct loader *l, oref r);
 /* Appends the state_dict of module r to the model's entries (values are orefs still) and counts
  * them in v. */
 int module_flatten(struct loader *l, oref r, uint32_t v);

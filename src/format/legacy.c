@@ -102,8 +102,7 @@ static int read_count(struct reader *r, const struct storage *s, uint64_t *ret, 
 	return 0;
 }
 
-/* --- a whole file --------------------------------------------------------------------------------
- */
+/* --- a whole file ---------------------------------------------------------------------------- */
 
 struct stream {
 	struct loader *l;

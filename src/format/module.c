@@ -9,7 +9,11 @@
  * persistent buffers, then the children in order, names joined by dots. The same child under two
  * names gives its keys twice. (formats/torch-objects.md section 7)
  *
- * Not done, because it is code: extra state, state_dict hooks (FSDP, quantization wrappers).
+ * What torch.compile() makes is no such object but a call, OptimizedModule(module, compiler): its
+ * keys are the module's behind "_orig_mod.".
+ *
+ * Not done, because it is code: extra state, state_dict hooks (FSDP), the packed weights of
+ * quantized modules; those are told of in a note.
  */
 #include "module.h"
 
@@ -84,6 +88,27 @@ oref module_attributes(const struct loader *l, oref r)
 	return state;
 }
 
+/* The module in what torch.compile() makes, or OREF_NIL. */
+static oref compiled_module(const struct loader *l, oref r)
+{
+	struct str module, name;
+	const oref *at;
+	oref fn, args;
+	uint32_t n;
+
+	if (!obj_call(l->g, r, &fn, &args) || !obj_global(l->g, fn, &module, &name) ||
+			!str_is(name, "OptimizedModule") ||
+			!str_is(module, "torch._dynamo.eval_frame"))
+		return OREF_NIL;
+	at = args_of(l, args, 1, &n);
+	return at && module_attributes(l, at[0]) != OREF_NIL ? at[0] : OREF_NIL;
+}
+
+bool module_is(const struct loader *l, oref r)
+{
+	return module_attributes(l, r) != OREF_NIL || compiled_module(l, r) != OREF_NIL;
+}
+
 /* --- the walk
  * --------------------------------------------------------------------------------------- */
 
@@ -126,11 +151,12 @@ static bool on_stack(const struct flat *f, oref module)
 
 static int enter(struct flat *f, const struct flat_ops *ops, oref module)
 {
-	struct flat_frame frame = {.module = module, .prefix = (uint32_t)f->prefix.n};
+	struct flat_frame frame = {.module = module};
 	int rc = ops->own(f, module, &frame.children);
 
 	if (rc < 0)
 		return rc;
+	frame.prefix = (uint32_t)f->prefix.n; /* own() may have made it longer */
 	return vec_push(&f->frames, frame) < 0 ? err_nomem(f->l->e) : 0;
 }
 
@@ -243,21 +269,41 @@ static int add_tensors(struct flat *f, oref dict, oref skip, bool buffers)
 	return rc;
 }
 
+/* Quantized layers hold their weights packed, and only code of theirs takes them out. */
+static int note_quantized(struct flat *f, oref module)
+{
+	struct str path, name;
+	oref fn, args;
+
+	if (f->packed || !obj_call(f->l->g, module, &fn, &args) ||
+			!obj_global(f->l->g, fn, &path, &name) ||
+			!memmem(path.p, path.n, ".nn.quantized.", 14) ||
+			(!str_ends(name, STR("PackedParams")) && !str_starts(name, STR("Conv"))))
+		return 0;
+	f->packed = true;
+	return model_find(f->l->m, "note", STR(""), UINT64_MAX, f->l->e,
+			"the packed weights of quantized layers are not among the keys, they are "
+			"below .pthfs/object/: only the code of those layers could unpack them");
+}
+
 static int module_own(struct flat *f, oref module, oref *ret_children)
 {
-	oref state = module_attributes(f->l, module);
+	oref inner = compiled_module(f->l, module);
+	oref state = module_attributes(f->l, inner == OREF_NIL ? module : inner);
 	oref skip = early_attribute(f->l, state, "_non_persistent_buffers_set");
-	int rc = add_tensors(f, early_attribute(f->l, state, "_parameters"), OREF_NIL, false);
+	int rc;
 
+	if (inner != OREF_NIL)
+		buf_puts(&f->prefix, "_orig_mod.");
+	if (f->prefix.failed)
+		return err_nomem(f->l->e);
+	rc = note_quantized(f, module);
+	if (rc == 0)
+		rc = add_tensors(f, early_attribute(f->l, state, "_parameters"), OREF_NIL, false);
 	if (rc == 0)
 		rc = add_tensors(f, early_attribute(f->l, state, "_buffers"), skip, true);
 	*ret_children = early_attribute(f->l, state, "_modules");
 	return rc;
-}
-
-static bool module_is(const struct loader *l, oref r)
-{
-	return module_attributes(l, r) != OREF_NIL;
 }
 
 int module_flatten(struct loader *l, oref r, uint32_t v)

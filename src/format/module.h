@@ -18,6 +18,7 @@ struct flat {
 	VEC(struct flat_frame) frames;
 	struct buf prefix; /* "layer1.0." */
 	uint32_t names;    /* made and visited, against format_opts.max_names */
+	bool packed;       /* quantized layers have been told of */
 };
 
 struct flat_ops {

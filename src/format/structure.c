@@ -222,8 +222,7 @@ int structure_in(struct loader *l, oref r, unsigned *ret)
 	return rc;
 }
 
-/* --- leaves as they are shown --------------------------------------------------------------------
- */
+/* --- leaves as they are shown ---------------------------------------------------------------- */
 
 #define PLAIN_MAX 2000000u /* items copied in one load; then lists are shown as they are */
 

@@ -12,15 +12,27 @@
 #include <errno.h>
 #include <sys/statvfs.h>
 
+static void log_broken(struct volume *v, uint64_t ino, const char *why)
+{
+	struct buf name;
+
+	buf_init(&name, 1 << 20);
+	volume_name_of(v, ino, &name);
+	buf_puts(&name, ": ");
+	if (str_starts(str_of(why), buf_view(&name)))
+		name.n = 0; /* what an open says is named already */
+	log_add(volume_log(v), "%s%s", STR_SHOW(buf_view(&name)), why);
+	buf_release(&name);
+}
+
 void fs_reply_fail(fuse_req_t req, uint64_t ino, int code, const struct err *e)
 {
 	struct fs *fs = fs_of(req);
 	int sys = err_errno(code, e);
 
 	/* Read-ahead asks again and again for a broken file: once is enough for the log. */
-	if (sys == EIO && atomic_exchange(&fs->last_broken, ino) != ino)
-		log_add(volume_log(fs->v), "inode %llu: %s", (unsigned long long)ino,
-				e->text[0] ? e->text : err_class(code));
+	if ((sys == EIO || sys == EFBIG) && atomic_exchange(&fs->last_broken, ino) != ino)
+		log_broken(fs->v, ino, e->text[0] ? e->text : err_class(code));
 	fuse_reply_err(req, sys);
 }
 

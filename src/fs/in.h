@@ -32,11 +32,10 @@ static inline struct fs *fs_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-/* Answers with the errno of code; what the user could not guess (EIO) goes to the log too. */
+/* Answers with the errno of code; what the user could not guess (EIO, EFBIG) goes to the log too. */
 void fs_reply_fail(fuse_req_t req, uint64_t ino, int code, const struct err *e);
 
-/* --- attr.c -------------------------------------------------------------------------------------
- */
+/* --- attr.c ---------------------------------------------------------------------------------- */
 void fs_stat(const struct fs *fs, const struct vattr *a, struct stat *ret);
 void fs_entry(const struct fs *fs, const struct vattr *a, struct fuse_entry_param *ret);
 void fs_lookup(fuse_req_t req, fuse_ino_t dir, const char *name);
@@ -45,37 +44,32 @@ void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *list
 void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_statfs(fuse_req_t req, fuse_ino_t ino);
 
-/* --- dir.c --------------------------------------------------------------------------------------
- */
+/* --- dir.c ----------------------------------------------------------------------------------- */
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_readdirplus(
 		fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 
-/* --- file.c -------------------------------------------------------------------------------------
- */
+/* --- file.c ---------------------------------------------------------------------------------- */
 void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void fs_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi);
 void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 /* What is still open when the mount ends: the kernel sends no release for it then. */
 void fs_release_all(struct fs *fs);
 
-/* --- xattr.c ------------------------------------------------------------------------------------
- */
+/* --- xattr.c --------------------------------------------------------------------------------- */
 void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
 void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
 void fs_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 		struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 		size_t out_size);
 
-/* --- slots.c ------------------------------------------------------------------------------------
- */
+/* --- slots.c --------------------------------------------------------------------------------- */
 /* A buffer of at least size bytes, NULL when out of memory. Give it back after the reply. */
 void *fs_slot_take(size_t size);
 void fs_slot_give(void *p);
 
-/* --- ops.c, daemon.c -----------------------------------------------------------------------------
- */
+/* --- ops.c, daemon.c ------------------------------------------------------------------------- */
 extern const struct fuse_lowlevel_ops fs_ops;
 /* The kernel's read-ahead of the mount at mnt becomes FS_REQUEST where we may set it. */
 void fs_raise_readahead(const char *mnt);

@@ -11,8 +11,7 @@
 
 #include <inttypes.h>
 
-/* --- where values are pushed ---------------------------------------------------------------------
- */
+/* --- where values are pushed ----------------------------------------------------------------- */
 
 static int by_holder(const void *a, const void *b)
 {
@@ -98,8 +97,7 @@ static int see_fill(struct trace *t, const struct fill *f)
 	return 0;
 }
 
-/* --- who else gets them --------------------------------------------------------------------------
- */
+/* --- who else gets them ---------------------------------------------------------------------- */
 
 struct owners {
 	struct spots *spots;
@@ -192,8 +190,7 @@ static int see_use(struct trace *t, const struct fill *f)
 	}
 }
 
-/* --- both ----------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------------------ */
 
 static int run(struct trace *t, struct source *src, uint64_t off, uint64_t len, struct err *e)
 {

@@ -140,8 +140,7 @@ static void visit(struct saver *s, oref r)
 	}
 }
 
-/* --- items and pairs, in batches -----------------------------------------------------------------
- */
+/* --- items and pairs, in batches ------------------------------------------------------------- */
 
 static const struct batch {
 	uint8_t width; /* objects an item */
@@ -187,8 +186,7 @@ static void step_batch(struct saver *s, struct frame *f)
 		visit(s, at[f->i++]);
 }
 
-/* --- tuples, calls, and the rest -----------------------------------------------------------------
- */
+/* --- tuples, calls, and the rest ------------------------------------------------------------- */
 
 static bool is_done_args(const struct saver *s)
 {

@@ -77,7 +77,7 @@ static int leaf_size(struct volume *v, uint32_t node, uint64_t *ret, struct err 
 static int text_size(struct volume *v, uint64_t ino, uint64_t *ret, struct err *e)
 {
 	struct buf b;
-	buf_init(&b, JSON_MAX);
+	buf_init(&b, vol_json_max(v));
 	int rc = vol_text(v, ino, &b, e);
 	*ret = b.n;
 	buf_release(&b);
@@ -164,12 +164,13 @@ static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err
 	return rc;
 }
 
+/* One link: the directories in what is made up are not counted (as in btrfs, so that find looks). */
 static int ctl_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
 {
 	struct dir_ref d;
 	int rc = views_base(v, ino_index(ino), &d, e);
 	if (rc == 0)
-		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = 2};
+		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = 1};
 	return rc;
 }
 
@@ -180,7 +181,7 @@ static int member_attr(struct volume *v, uint64_t ino, struct vattr *a, struct e
 	if (rc < 0)
 		return rc;
 	if (n->member == TREE_NONE)
-		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = 2};
+		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = 1};
 	else
 		*a = (struct vattr){.ino = ino, .mode = S_IFREG | 0444, .nlink = 1,
 				.size = v->ck->box->at[n->member].size};
@@ -210,4 +211,45 @@ int vol_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
 int volume_getattr(struct volume *v, uint64_t ino, struct vattr *ret, struct err *e)
 {
 	return vol_attr(v, ino, ret, e);
+}
+
+/* --- the other way round -------------------------------------------------------------------------- */
+
+/* The tree node that an inode is of, or TREE_NONE; *suffix: what its name ends in. */
+static uint32_t ino_node(const struct volume *v, uint64_t ino, const char **suffix)
+{
+	static const struct {
+		const char *suffix;
+		bool tensor;
+	} whats[] = {
+		[INO_DIR] = {"", false},
+		[INO_LEAF] = {"", false},
+		[INO_TENSOR] = {"", true},
+		[INO_META] = {".meta", true},
+		[INO_NPY] = {".npy", true},
+		[INO_STATS] = {".stats", true},
+		[INO_SVG] = {".svg", true},
+		[INO_PARTS_META] = {".meta", false},
+		[INO_JSON] = {".json", false},
+	};
+	enum ino_what what = ino_what(ino);
+	uint64_t i = ino_index(ino);
+	if ((unsigned)what >= ARRAY_SIZE(whats) || !whats[what].suffix || !vol_ino_valid(v, ino))
+		return TREE_NONE;
+	*suffix = whats[what].suffix;
+	if (whats[what].tensor)
+		return v->tree.first_node[i];
+	return i < v->tree.nodes.n ? (uint32_t)i : TREE_NONE;
+}
+
+void volume_name_of(const struct volume *v, uint64_t ino, struct buf *out)
+{
+	const char *suffix = "";
+	uint32_t node = ino_node(v, ino, &suffix);
+	if (node == TREE_NONE || node == 0) {
+		buf_printf(out, "inode %llu", (unsigned long long)ino);
+		return;
+	}
+	tree_path(&v->tree, node, out);
+	buf_puts(out, suffix);
 }

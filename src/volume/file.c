@@ -39,7 +39,7 @@ static int open_bytes(const struct volume *v, oref obj, struct content *c, struc
 static int open_text(struct volume *v, uint64_t ino, struct content *c, struct err *e)
 {
 	struct buf b;
-	buf_init(&b, ino_what(ino) == INO_LEAF ? TEXT_MAX : JSON_MAX);
+	buf_init(&b, ino_what(ino) == INO_LEAF ? TEXT_MAX : vol_json_max(v));
 	int rc = vol_text(v, ino, &b, e);
 	if (rc == 0)
 		rc = content_text(&b, c, e);

@@ -10,7 +10,7 @@
 #include <pthfs/volume.h>
 #include <pthread.h>
 
-#define TEXT_MAX (16u << 20) /* bytes of a text that is made; JSON of directories: JSON_MAX */
+#define TEXT_MAX (16u << 20) /* bytes of a text that is made; JSON of directories: vol_json_max() */
 #define JSON_MAX (256u << 20)
 
 /* Which tensors look at common bytes: tensors ordered by storage and first byte. */
@@ -61,6 +61,7 @@ struct volume {
 
 	pthread_rwlock_t views_lock;
 	VEC(struct view_slot) views;  /* protected by views_lock */
+	uint64_t view_names;          /* in all of views; protected by views_lock */
 	struct view **module_views;   /* [nodes], made when asked for; protected by views_lock */
 };
 
@@ -101,6 +102,9 @@ uint64_t vol_derived_ino(const struct volume *v, uint32_t node, enum derived whi
 struct name_lookup vol_dir_names(const struct dir_ref *d); /* borrows d */
 
 /* text.c: what is made. Each appends to out. */
+/* A few pickled bytes can name one list over and over: what is made of them is bounded by what
+ * they are. */
+size_t vol_json_max(const struct volume *v);
 int vol_text(struct volume *v, uint64_t ino, struct buf *out, struct err *e);
 void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j);
 void vol_meta_text(const struct volume *v, uint32_t tensor, struct buf *out);

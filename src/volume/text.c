@@ -7,6 +7,12 @@
 
 /* --- a directory or value as JSON, without tensor data ------------------------------------------ */
 
+size_t vol_json_max(const struct volume *v)
+{
+	uint64_t pickle = v->ck->pickle.length;
+	return pickle >= (JSON_MAX - TEXT_MAX) / 64 ? JSON_MAX : TEXT_MAX + 64 * (size_t)pickle;
+}
+
 /* A frame of the walk: a directory's entries that are still to come. */
 struct frame {
 	uint32_t next, end;

@@ -2,14 +2,15 @@
  *
  * A view is a table of names over a state_dict's children (view.h). module/ exists for every
  * state_dict and is kept once made; .pthfs/strip/PREFIX and .pthfs/add/PREFIX are made when they
- * are looked up and freed when the kernel has forgotten their inode, so that no loop over
- * prefixes can fill the memory.
+ * are looked up and freed when the kernel has forgotten their inode. The kernel may not forget for
+ * days, so that views and their names have a maximum too: no loop over prefixes can fill the memory.
  */
 #include "internal.h"
 
 #include <string.h>
 
 #define MAX_VIEWS 65536
+#define MAX_VIEW_NAMES (1u << 21) /* in all views made on demand, some 50 bytes each */
 
 static struct view_step module_step(const struct volume *v, uint32_t node)
 {
@@ -109,12 +110,19 @@ static int find_slot(struct volume *v, uint32_t dir, const struct view_step *ste
 	}
 	if (free_slot >= MAX_VIEWS)
 		return err_set(e, ERR_LIMIT, "more than %d views at a time", MAX_VIEWS);
+	uint32_t names = v->tree.nodes.at[dir].n;
+	if (v->view_names && v->view_names + names > MAX_VIEW_NAMES)
+		return err_set(e, ERR_LIMIT, "too many prefixes at a time: their views have more than "
+				"%u names; mount again, or drop the kernel's caches",
+				MAX_VIEW_NAMES);
 	if (free_slot == v->views.n && vec_push(&v->views, (struct view_slot){0}) < 0)
 		return err_nomem(e);
 	int rc = view_make(&v->tree, dir, steps, n, &v->views.at[free_slot].view, e);
-	if (rc == 0)
-		*ret = free_slot;
-	return rc;
+	if (rc < 0)
+		return rc;
+	v->view_names += names;
+	*ret = free_slot;
+	return 0;
 }
 
 int views_lookup(struct volume *v, uint64_t base, enum view_op op, struct str prefix,
@@ -149,7 +157,8 @@ void views_forget(struct volume *v, uint64_t ino, uint64_t n)
 	if (slot < v->views.n) {
 		struct view_slot *s = &v->views.at[slot];
 		s->known -= n < s->known ? n : s->known;
-		if (s->known == 0) {
+		if (s->known == 0 && s->view) {
+			v->view_names -= v->tree.nodes.at[s->view->dir].n;
 			view_free(s->view);
 			s->view = NULL;
 		}

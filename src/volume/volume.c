@@ -153,15 +153,20 @@ bool vol_is_state_dict(const struct volume *v, uint32_t node)
 	return node_value(&v->tree, node)->flags & VALUE_STATE_DICT;
 }
 
-/* The first state_dict of the tree whose keys share a prefix: what the summary speaks of. */
-static uint32_t prefixed_dir(const struct volume *v, struct str *prefix)
+/* The prefixes that wrappers of whole models put in front of their keys. */
+static const char *const wrappers[] = {"module", "_orig_mod"};
+
+/* The first state_dict of the tree whose keys begin so: what the summary speaks of. */
+static uint32_t prefixed_dir(const struct volume *v, const char **prefix)
 {
 	for (uint32_t i = 0; i < v->tree.nodes.n; i++) {
-		bool mine = !(v->tree.nodes.at[i].flags & NODE_OBJECT) && vol_is_state_dict(v, i);
-		if (mine && view_module_op(&v->tree, i) == VIEW_STRIP) {
-			*prefix = STR("module");
-			return i;
-		}
+		struct str first;
+		if (v->tree.nodes.at[i].flags & NODE_OBJECT || !vol_is_state_dict(v, i))
+			continue;
+		if (view_module_op(&v->tree, i) == VIEW_STRIP)
+			return *prefix = wrappers[0], i;
+		if (view_prefixes(&v->tree, i, &first, 1) && str_is(first, wrappers[1]))
+			return *prefix = wrappers[1], i;
 	}
 	return TREE_NONE;
 }
@@ -169,7 +174,7 @@ static uint32_t prefixed_dir(const struct volume *v, struct str *prefix)
 void volume_summary(struct volume *v, const char *mnt, struct buf *out)
 {
 	const struct volume_totals *t = &v->totals;
-	struct str prefix;
+	const char *prefix;
 	buf_printf(out, "%llu tensor%s, %s, read-only", (unsigned long long)t->tensors,
 			t->tensors == 1 ? "" : "s", STR_SIZE(t->bytes));
 	if (t->broken)
@@ -181,8 +186,9 @@ void volume_summary(struct volume *v, const char *mnt, struct buf *out)
 	struct buf path;
 	buf_init(&path, PATH_MAX);
 	tree_path(&v->tree, dir, &path);
-	buf_printf(out, "; keys%s%.*s begin with \"%.*s.\" (%s/%.*s%smodule/ has them without)",
-			path.n ? " of " : "", STR_FMT(buf_view(&path)), STR_FMT(prefix), mnt,
-			STR_FMT(buf_view(&path)), path.n ? "/" : "");
+	buf_printf(out, "; keys%s%.*s begin with \"%s.\" (%s/%.*s%s%s%s/ has them without)",
+			path.n ? " of " : "", STR_FMT(buf_view(&path)), prefix, mnt,
+			STR_FMT(buf_view(&path)), path.n ? "/" : "",
+			prefix == wrappers[0] ? "" : ".pthfs/strip/", prefix);
 	buf_release(&path);
 }

@@ -115,7 +115,7 @@ load common
 @test "nothing of a hostile pickle is executed: no process, no socket" {
     require_cmd strace
     for f in "$DATA"/bad-pickle-*.pt; do
-        strace -f -qq -o trace -e trace=execve,socket,connect,ptrace,fork,vfork "$PTHFS" info "$f" >out 2>&1 || true
+        ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o trace -e trace=execve,socket,connect,ptrace,fork,vfork "$PTHFS" info "$f" >out 2>&1 || true
         [ "$(grep -c -v '^[0-9]* *execve(.*pthfs' trace)" -eq 0 ]
     done
 }
@@ -173,7 +173,7 @@ load common
 @test "what is read is not written: ls, info and cat open the checkpoint for reading only" {
     require_cmd strace
     cp "$DATA/demo.pth" c.pth
-    strace -f -qq -o trace -e trace=openat,open,creat,rename,unlink,ftruncate,pwrite64 "$PTHFS" info c.pth >out
+    ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o trace -e trace=openat,open,creat,rename,unlink,ftruncate,pwrite64 "$PTHFS" info c.pth >out
     [ "$(grep -cE 'O_WRONLY|O_RDWR|creat\(|rename|unlink|ftruncate|pwrite' <(grep -v /dev/null trace))" -eq 0 ]
 }
 
@@ -195,6 +195,31 @@ load common
     fails 2 "-z" "$PTHFS" ls -z "$DATA/demo.pth"
     fails 2 "missing" "$PTHFS" cat "$DATA/demo.pth"
     fails 2 "exclude" "$PTHFS" cat --npy --text "$DATA/demo.pth" epoch
+}
+
+@test "a standard output that is closed is an error, not silence" {
+    for c in "cat '$DATA/demo.pth' model/module.fc.bias" "ls '$DATA/demo.pth'" "--version"; do
+        fails 2 "standard output: Bad file descriptor" bash -c "'$PTHFS' $c >&-"
+    done
+}
+
+@test "an error is one line whatever the file is called" {
+    cp "$DATA/demo.pth" $'a\nb\033.pth'
+    fails 2 'a\nb\x1b.pth: nothing is called' "$PTHFS" ls $'a\nb\033.pth' 'no/such'
+}
+
+@test "cat --npy of what is no tensor says so" {
+    fails 2 "epoch: not a tensor" "$PTHFS" cat --npy "$DATA/demo.pth" epoch
+    fails 2 "nope.npy: no such name" "$PTHFS" cat --npy "$DATA/demo.pth" nope
+}
+
+@test "help COMMAND is COMMAND --help" {
+    for c in ls info cat umount mount; do
+        run "$PTHFS" help "$c"
+        [ "$status" -eq 0 ]
+        [ "$output" = "$("$PTHFS" "$c" --help)" ]
+    done
+    fails 1 "no command nope" "$PTHFS" help nope
 }
 
 @test "a reader that closes the pipe early is no error message" {

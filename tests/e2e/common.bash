@@ -9,6 +9,10 @@
 REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 DATA=$REPO/tests/data
 PTHFS=${PTHFS:-$REPO/build/release/pthfs}
+if [ ! -x "$PTHFS" ]; then
+    echo "no program at $PTHFS: run make first" >&2
+    exit 1
+fi
 PTHFS=$(realpath "$PTHFS")
 bats_require_minimum_version 1.5.0
 

@@ -31,6 +31,23 @@ prepare() {
     [ -z "$stderr" ]
 }
 
+# The pickle has one tensor without bytes: torch.compile(net).state_dict(), made by hand.
+@test "the line names the view for the keys of a compiled model" {
+    printf '\x80\x02}U\x0b_orig_mod.wctorch._utils\n_rebuild_meta_tensor_no_storage\n' >c.pkl
+    printf '(ctorch\nfloat32\n))\x89tRs.' >>c.pkl
+    run "$PTHFS" c.pkl c
+    [ "$status" -eq 0 ]
+    [[ $output == *'begin with "_orig_mod." (c/.pthfs/strip/_orig_mod/ has them without)' ]]
+    [ -e c/.pthfs/strip/_orig_mod/w ]
+}
+
+@test "the line is one line whatever the mount point is called" {
+    run "$PTHFS" demo.pth $'a\nb'
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == 'a\nb: '* ]]
+}
+
 @test "nothing is said with -q, and with -o quiet" {
     [ -z "$("$PTHFS" -q demo.pth a 2>&1)" ]
     [ -z "$("$PTHFS" -o quiet demo.pth b 2>&1)" ]
@@ -107,9 +124,9 @@ prepare() {
 }
 
 @test "a value that makes no sense is named" {
-    fails 1 "umask=: '9'" "$PTHFS" -o umask=9 demo.pth mnt
-    fails 1 "uid=: 'nobody-by-this-name'" "$PTHFS" -o uid=nobody-by-this-name demo.pth mnt
-    fails 1 "max_names=: '-1'" "$PTHFS" -o max_names=-1 demo.pth mnt
+    fails 1 "umask='9': that is not an octal mask" "$PTHFS" -o umask=9 demo.pth mnt
+    fails 1 "uid='nobody-by-this-name': that is not a user's name" "$PTHFS" -o uid=nobody-by-this-name demo.pth mnt
+    fails 1 "max_names='-1': that is not a number" "$PTHFS" -o max_names=-1 demo.pth mnt
 }
 
 @test "rw is refused in words until it is there" {
@@ -409,6 +426,13 @@ prepare() {
     [[ $stderr == *"2 times"*"$PWD/a"*"$PWD/b"* ]]
 }
 
+@test "umount does not stand in its own way" {
+    mount_ckpt ./demo.pth mnt
+    run env -C mnt/model "$PTHFS" umount ..
+    [ "$status" -eq 0 ]
+    [ ! -e mnt ]
+}
+
 @test "a busy mount stays, and who holds it is said" {
     mount_ckpt ./demo.pth mnt
     (cd mnt/model && exec sleep 60 3>&-) &
@@ -579,6 +603,17 @@ prepare_user() {
     [ "$status" -eq 32 ]
     [ "${#lines[@]}" -eq 1 ]
     [[ $output == *user_allow_other* ]]
+}
+
+@test "an ordinary user is told whose mount it is" {
+    prepare_user
+    "$PTHFS" -q demo.pth home/mnt
+    run as_user './pthfs umount home/mnt'
+    "$PTHFS" umount home/mnt
+    rm -rf "$base"
+    [ "$status" -eq 2 ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ $output == *"was mounted by user 0"* ]]
 }
 
 @test "an ordinary user without fusermount3 is told to install fuse3" {

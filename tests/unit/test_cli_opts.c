@@ -117,6 +117,8 @@ static void values_that_make_no_sense_are_refused(void)
 	refused("max_names=4294967296", "max_names=");
 	refused("max_names=+1", "max_names=");
 	refused("uid=4294967295", "uid=");
+	refused("uid=nobody-here", "'nobody-here': that is not a user's name or number");
+	refused("umask=9", "not an octal mask");
 	refused("attr_timeout=-1", "attr_timeout=");
 	refused("attr_timeout=nan", "attr_timeout=");
 	refused("attr_timeout=1s", "attr_timeout=");

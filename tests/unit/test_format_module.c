@@ -134,6 +134,54 @@ static void ordered_dicts_of_python_2_in_a_module(void)
 	ckpt_release(&k);
 }
 
+/* torch.save(torch.compile(net)): a call, and what load_state_dict() of it wants to be called. */
+static void what_torch_compile_makes_has_its_keys_behind_orig_mod(void)
+{
+	struct ckpt k;
+
+	ckpt_zip(&k, LIT("\x80\4ctorch._dynamo.eval_frame\nOptimizedModule\n" MODULE("Net",
+				     "}" TEXT("\1", "p") PARAMETER(FOUR("\0")) "s", "}",
+				     "}" TEXT("\2", "fc") LEAF("\1") "s", "") "}\x86R."));
+	EQ_I64(ckpt_kind(&k, ""), VALUE_MODULE);
+	EQ_STR(ckpt_keys(&k, ""), "_orig_mod.p _orig_mod.fc.w");
+	OK(ckpt_at(&k, "")->flags & VALUE_STATE_DICT);
+	ckpt_release(&k);
+}
+
+static void a_compiled_module_may_be_a_child(void)
+{
+	struct ckpt k;
+
+	ckpt_zip(&k, LIT("\x80\4" MODULE("DataParallel", "}", "}",
+				     "}(" TEXT("\1", "m") "ctorch._dynamo.eval_frame\n"
+				     "OptimizedModule\n" LEAF("\0") "}\x86R"
+				     TEXT("\1", "n") LEAF("\1") "u", "") "."));
+	EQ_STR(ckpt_keys(&k, ""), "m._orig_mod.w n.w");
+	ckpt_release(&k);
+}
+
+static void an_optimized_module_of_no_module_is_an_object(void)
+{
+	struct ckpt k;
+
+	ckpt_zip(&k, LIT("\x80\4ctorch._dynamo.eval_frame\nOptimizedModule\n}}\x86R."));
+	EQ_I64(ckpt_kind(&k, ""), VALUE_OBJECT);
+	ckpt_release(&k);
+}
+
+/* Their state_dict() is code, so those keys cannot be had; that they are missing is said. */
+static void packed_weights_of_quantized_layers_are_told_of(void)
+{
+	struct ckpt k;
+
+	ckpt_zip(&k, LIT("\x80\4" "ctorch.ao.nn.quantized.modules.linear\nLinearPackedParams\n)\x81}("
+			 PAIR("\xb", "_parameters", "}") PAIR("\x8", "_buffers", "}")
+			 PAIR("\x8", "_modules", "}") "ub."));
+	EQ_STR(ckpt_keys(&k, ""), "");
+	HAS(ckpt_finding(&k, "note"), "packed weights of quantized layers");
+	ckpt_release(&k);
+}
+
 int main(void)
 {
 	TEST(keys_are_parameters_then_buffers_then_children);
@@ -144,5 +192,9 @@ int main(void)
 	TEST(shared_children_cannot_expand_without_end);
 	TEST(module_below_a_dict_is_flattened_too);
 	TEST(ordered_dicts_of_python_2_in_a_module);
+	TEST(what_torch_compile_makes_has_its_keys_behind_orig_mod);
+	TEST(a_compiled_module_may_be_a_child);
+	TEST(an_optimized_module_of_no_module_is_an_object);
+	TEST(packed_weights_of_quantized_layers_are_told_of);
 	return tap_done();
 }

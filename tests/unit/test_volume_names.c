@@ -220,6 +220,42 @@ static void attributes_in_a_listing_are_those_of_the_name(void)
 	close_data();
 }
 
+/* What is counted wrong makes find pass directories over; 1 stands for "not counted". */
+static void directories_that_are_made_up_have_one_link(void)
+{
+	open_data("demo.pth");
+	EQ_I64(attr_at(".pthfs").nlink, 1);
+	EQ_I64(attr_at(".pthfs/archive").nlink, 1);
+	EQ_I64(attr_at("model/.pthfs/strip").nlink, 1);
+	close_data();
+}
+
+static void name_is(const char *path, const char *name)
+{
+	struct buf b;
+
+	buf_init(&b, 4096);
+	volume_name_of(vol, ino_at(path), &b);
+	buf_putc(&b, 0);
+	EQ_STR(b.p, name);
+	buf_release(&b);
+}
+
+static void an_inode_can_be_named_in_messages(void)
+{
+	open_data("demo.pth");
+	name_is("epoch", "epoch");
+	name_is("model/module.fc.bias", "model/module.fc.bias");
+	name_is("model/module/fc.bias", "model/module.fc.bias");
+	name_is("model/module.fc.bias.npy", "model/module.fc.bias.npy");
+	name_is("model/module.fc.bias.meta", "model/module.fc.bias.meta");
+	name_is("model/module.fc.bias.stats", "model/module.fc.bias.stats");
+	name_is("optimizer/param_groups.json", "optimizer/param_groups.json");
+	name_is("args", "args");
+	name_is("", "inode 1");
+	close_data();
+}
+
 static void hidden_names_answer_and_are_not_listed(void)
 {
 	static const char *const root[] = {".pthfs", "projection.npy", "projection.stats",
@@ -441,6 +477,8 @@ int main(void)
 	TEST(listings_resume_anywhere_give_each_name_once_and_lie_never);
 	TEST(so_do_listings_of_odd_keys_parts_and_modules);
 	TEST(attributes_in_a_listing_are_those_of_the_name);
+	TEST(directories_that_are_made_up_have_one_link);
+	TEST(an_inode_can_be_named_in_messages);
 	TEST(hidden_names_answer_and_are_not_listed);
 	TEST(show_hidden_lists_them);
 	TEST(real_keys_win_over_every_name_that_is_made_up);
