@@ -33,7 +33,8 @@ bool str_utf8(struct str s);                /* valid UTF-8, no surrogates */
 uint64_t str_hash(struct str s);            /* differs from process to process: only for tables */
 uint64_t str_hash_case(struct str s);       /* equal for names that str_eq_case calls equal */
 
-/* A printable copy of s for messages: control bytes and non-ASCII escaped, cut at n. Returns out. */
+/* A printable copy of s for messages: printable UTF-8 as it is, everything else escaped, cut at n.
+ * Returns out. */
 const char *str_show(struct str s, char *out, size_t n);
 #define STR_SHOW(s) str_show((s), (char[128]){0}, 128)
 

@@ -155,14 +155,20 @@ static int list_json(struct ls *ls, const char *glob, struct err *e)
 	return rc;
 }
 
+static void count_word(uint64_t n, const char *one, const char *many, const char *after)
+{
+	printf("%llu %s%s", (unsigned long long)n, n == 1 ? one : many, after);
+}
+
 static void totals(const struct ls *ls)
 {
 	struct volume_totals t;
 	volume_totals(ls->v, &t);
-	printf("%llu tensors (%llu further names tied, %llu share bytes), %llu values, %s\n",
-			(unsigned long long)t.tensors, (unsigned long long)t.tied,
-			(unsigned long long)t.views, (unsigned long long)t.values,
-			STR_SIZE(t.bytes));
+	count_word(t.tensors, "tensor", "tensors", " (");
+	count_word(t.tied, "further name tied", "further names tied", ", ");
+	count_word(t.views, "shares bytes", "share bytes", "), ");
+	count_word(t.values, "value", "values", ", ");
+	printf("%s\n", STR_SIZE(t.bytes));
 }
 
 static int list_text(struct ls *ls, const char *glob, struct err *e)

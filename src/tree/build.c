@@ -46,8 +46,8 @@ uint32_t tree_find(const struct tree *t, uint32_t dir, struct str name)
 static int over_limit(const struct tree *t, struct err *e)
 {
 	return err_set(e, ERR_LIMIT,
-			"containers that are shared expand to more than %u names; -o max_names=N "
-			"allows more",
+			"it has more than %u names (a shared container counts on every path to it); "
+			"-o max_names=N allows more",
 			t->max_names);
 }
 

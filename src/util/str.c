@@ -84,13 +84,33 @@ bool str_utf8(struct str s)
 	return true;
 }
 
-/* One byte as it is shown; at most 4 characters. Returns how many. */
-static size_t show_byte(unsigned char c, char out[5])
+/* May a terminal get this character above ASCII as it is? Not C1 controls, surrogates, and what is
+ * invisible or turns the direction of writing: names come from hostile files. */
+static bool shows(uint32_t c)
+{
+	return c >= 0xa0 && c != 0xad && !(c >= 0xd800 && c <= 0xdfff) &&
+	       !(c >= 0x200b && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
+	       !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff && !(c >= 0xfff0 && c <= 0xffff) &&
+	       c < 0xe0000;
+}
+
+/* The character at the start of s (*took bytes of it) as it is shown; at most 4 bytes. Returns how
+ * many. */
+static size_t show_char(struct str s, char out[5], size_t *took)
 {
 	const char *named = "\n\r\t\\", *letter = "nrt\\", *at;
+	unsigned char c = (unsigned char)s.p[0];
+	uint32_t point;
+	size_t len = utf8_step(s.p, s.n, &point);
 
+	*took = 1;
 	if (c && (at = strchr(named, c)))
 		return (size_t)snprintf(out, 5, "\\%c", letter[at - named]);
+	if (len > 1 && shows(point)) {
+		*took = len;
+		memcpy(out, s.p, len);
+		return len;
+	}
 	if (c < 0x20 || c >= 0x7f)
 		return (size_t)snprintf(out, 5, "\\x%02x", c);
 	out[0] = (char)c;
@@ -100,13 +120,13 @@ static size_t show_byte(unsigned char c, char out[5])
 const char *str_show(struct str s, char *out, size_t n)
 {
 	char one[5];
-	size_t used = 0, whole = 0, len;
+	size_t used = 0, whole = 0, len, took;
 
 	if (n == 0)
 		return "";
 	/* `whole` is where the text may be cut so that "..." still fits behind it. */
-	for (size_t i = 0; i < s.n; i++) {
-		len = show_byte((unsigned char)s.p[i], one);
+	for (size_t i = 0; i < s.n; i += took) {
+		len = show_char(str_skip(s, i), one, &took);
 		if (len > n - 1 - used) {
 			used = whole;
 			for (int dots = 0; dots < 3 && used < n - 1; dots++)

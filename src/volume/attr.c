@@ -150,15 +150,20 @@ static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err
 		break;
 	case INO_STATS:
 	case INO_SVG:
+		dynamic = true; /* made when read: nobody has looked at the tensor yet */
+		break;
 	case INO_STATUS:
 	case INO_LOG:
 		dynamic = true;
+		rc = text_size(v, ino, &size, e);
 		break;
 	default:
 		rc = text_size(v, ino, &size, e);
 	}
-	if (rc == ERR_LIMIT || rc == ERR_DAMAGED)
+	if (rc == ERR_LIMIT || rc == ERR_DAMAGED) {
 		rc = 0; /* the name is there; opening it says what is wrong */
+		size = 0;
+	}
 	if (rc == 0)
 		*a = (struct vattr){ino, S_IFREG | 0444, nlink, size, dynamic};
 	return rc;

@@ -134,6 +134,18 @@ static void sizes_are_in_powers_of_1000(void)
 	EQ_STR(STR_SIZE(UINT64_MAX), "18.4 EB");
 }
 
+/* Keys are told to people who want to paste them; hostile ones do not reach the terminal. */
+static void shown_text_keeps_letters_of_any_language(void)
+{
+	char out[64];
+	EQ_STR(str_show(STR("\xe6\x97\xa5\xe6\x9c\xac \xc3\xa9"), out, sizeof out),
+			"\xe6\x97\xa5\xe6\x9c\xac \xc3\xa9");
+	EQ_STR(str_show(STR("a\xc2\x9b" "31m"), out, sizeof out), "a\\xc2\\x9b31m");
+	EQ_STR(str_show(STR("x\xe2\x80\xae" "y"), out, sizeof out), "x\\xe2\\x80\\xaey");
+	EQ_STR(str_show(STR("\xed\xa0\x80"), out, sizeof out), "\\xed\\xa0\\x80");
+	EQ_STR(str_show(STR("\xe6\x97\xa5\xe6\x9c\xac"), out, 6), "...");
+}
+
 int main(void)
 {
 	TEST(slices_compare_by_bytes);
@@ -145,6 +157,7 @@ int main(void)
 	TEST(hashes_differ_where_names_differ);
 	TEST(utf8_is_told_from_what_is_not);
 	TEST(shown_text_is_printable_and_fits);
+	TEST(shown_text_keeps_letters_of_any_language);
 	TEST(sizes_are_in_powers_of_1000);
 	return tap_done();
 }
