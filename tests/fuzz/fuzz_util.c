@@ -40,8 +40,9 @@ static void shown_is_printable(struct str s)
 	for (size_t n = 1; n <= sizeof out; n += 13) {
 		str_show(s, out, n);
 		check(strlen(out) < n);
-		for (const char *p = out; *p; p++)
-			check(*p >= 0x20 && *p < 0x7f);
+		check(str_utf8(str_of(out))); /* also where it was cut */
+		for (const unsigned char *p = (const unsigned char *)out; *p; p++)
+			check(*p >= 0x20 && *p != 0x7f && !(*p == 0xc2 && p[1] < 0xa0));
 	}
 }
 
