@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define FIRST_PLUS 4096 /* bytes: some 20 entries */
+
 struct listing {
 	fuse_req_t req;
 	struct fs *fs;
@@ -82,5 +84,7 @@ void fs_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct f
 void fs_readdirplus(
 		fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
-	list(req, ino, size, off, true);
+	/* The kernel asks this way at the beginning of every directory and goes on so only when the
+	 * attributes were wanted: a plain ls is spared most of them. */
+	list(req, ino, off == 0 && size > FIRST_PLUS ? FIRST_PLUS : size, off, true);
 }
