@@ -107,6 +107,9 @@ struct name_lookup vol_dir_names(const struct dir_ref *d); /* borrows d */
 size_t vol_json_max(const struct volume *v);
 int vol_text(struct volume *v, uint64_t ino, struct buf *out, struct err *e);
 void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j);
+/* A shape or strides as a JSON list; _member with its key in front. */
+void vol_dims(const int64_t *dims, unsigned n, struct json *j);
+void vol_dims_member(const char *name, const int64_t *dims, unsigned n, struct json *j);
 void vol_meta_text(const struct volume *v, uint32_t tensor, struct buf *out);
 void vol_parts_members(const struct volume *v, uint32_t node, struct json *j);
 int vol_json(const struct volume *v, uint32_t node, struct buf *out, struct err *e);

@@ -12,13 +12,18 @@
 
 #define SHARED_MAX 32 /* names listed in shared_with */
 
-static void shape_member(const char *name, const int64_t *dims, unsigned n, struct json *j)
+void vol_dims(const int64_t *dims, unsigned n, struct json *j)
 {
-	json_key(j, name);
 	json_open(j, '[');
 	for (unsigned i = 0; i < n; i++)
 		json_i64(j, dims[i]);
 	json_close(j, ']');
+}
+
+void vol_dims_member(const char *name, const int64_t *dims, unsigned n, struct json *j)
+{
+	json_key(j, name);
+	vol_dims(dims, n, j);
 }
 
 struct shared {
@@ -104,7 +109,7 @@ void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j)
 	const char *kind = tensor_kind(t);
 	json_key(j, "dtype");
 	json_cstr(j, dtype_info((enum dtype)t->dtype)->name);
-	shape_member("shape", t->shape, t->ndim, j);
+	vol_dims_member("shape", t->shape, t->ndim, j);
 	json_key(j, "nbytes");
 	json_u64(j, t->nbytes);
 	if (t->flags & TENSOR_REQUIRES_GRAD) {
@@ -116,7 +121,7 @@ void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j)
 		json_str(j, device);
 	}
 	if (!(t->flags & TENSOR_CONTIGUOUS) && !t->broken)
-		shape_member("stride", t->stride, t->ndim, j);
+		vol_dims_member("stride", t->stride, t->ndim, j);
 	if (kind) {
 		json_key(j, "kind");
 		json_cstr(j, kind);
@@ -161,7 +166,7 @@ void vol_parts_members(const struct volume *v, uint32_t node, struct json *j)
 	const struct parts *p = &vol_model(v)->parts.at[node_value(&v->tree, node)->parts];
 	json_key(j, "dtype");
 	json_cstr(j, dtype_info((enum dtype)p->dtype)->name);
-	shape_member("shape", p->shape, p->ndim, j);
+	vol_dims_member("shape", p->shape, p->ndim, j);
 	json_key(j, "nbytes");
 	json_u64(j, parts_bytes(v, node));
 	if (p->requires_grad) {

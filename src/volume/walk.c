@@ -107,15 +107,6 @@ int volume_walk(struct volume *v, const char *glob, volume_item_fn *fn, void *ct
 
 /* --- one entry of ls --json ------------------------------------------------------------------- */
 
-static void dims_member(const char *name, const int64_t *dims, unsigned n, struct json *j)
-{
-	json_key(j, name);
-	json_open(j, '[');
-	for (unsigned i = 0; i < n; i++)
-		json_i64(j, dims[i]);
-	json_close(j, ']');
-}
-
 /* What the .meta leaves out because it is the default, or because it says where the bytes lie. */
 static void tensor_place(const struct volume *v, uint32_t id, struct json *j)
 {
@@ -124,7 +115,7 @@ static void tensor_place(const struct volume *v, uint32_t id, struct json *j)
 	const struct storage *s = t->storage == MODEL_NONE ? NULL : &m->storages.at[t->storage];
 	uint64_t off;
 	if (t->flags & TENSOR_CONTIGUOUS || t->broken)
-		dims_member("stride", t->stride, t->ndim, j);
+		vol_dims_member("stride", t->stride, t->ndim, j);
 	json_key(j, "offset");
 	json_u64(j, t->offset);
 	if (!(t->flags & TENSOR_REQUIRES_GRAD)) {

@@ -10,10 +10,7 @@ static void put_dims(const int64_t *dims, unsigned n, struct buf *out)
 {
 	struct json j;
 	json_init(&j, out);
-	json_open(&j, '[');
-	for (unsigned i = 0; i < n; i++)
-		json_i64(&j, dims[i]);
-	json_close(&j, ']');
+	vol_dims(dims, n, &j);
 }
 
 void vol_node_type(const struct volume *v, uint32_t node, struct buf *out)
