@@ -21,7 +21,7 @@ FAULTS ?=
 VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(FAULTS),-faults)
 B := build/$(VARIANT)
 
-ROOMS := util io box graph pickle model format tree view check volume fs cli
+ROOMS := util io box graph pickle model format overlay tree view check volume fs cli
 CC ?= cc
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes \

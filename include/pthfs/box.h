@@ -11,6 +11,7 @@
 #define PTHFS_BOX_H
 
 #include <pthfs/arena.h>
+#include <pthfs/crc.h>
 #include <pthfs/extent.h>
 #include <pthfs/map.h>
 
@@ -75,8 +76,5 @@ int box_source(struct box *b, const struct member *m, struct source **ret, struc
  * name is copied. Members are stored ones. */
 int box_new(const char *kind, struct source *file, struct box **ret, struct err *e);
 int box_add(struct box *b, struct str name, uint64_t data_off, uint64_t size, struct err *e);
-
-/* CRC-32 of n further bytes, continuing crc (0 to begin). */
-uint32_t crc32_bytes(uint32_t crc, const void *p, size_t n);
 
 #endif

@@ -8,8 +8,8 @@
  * the shapes and strides of 100,000 tensors cost no nodes.
  *
  * Ownership: everything lives in the graph and is freed with it. Immutable after loading, but for
- * obj_new_*(), which a format may call while it loads (they make names for what has no key).
- * Thread rule: one thread while loading; afterwards any number of readers.
+ * obj_new_*(), and for the obj_replace_*() of whoever edits a checkpoint.
+ * Thread rule: one thread while loading or changing; otherwise any number of readers.
  */
 #ifndef PTHFS_OBJ_H
 #define PTHFS_OBJ_H
@@ -86,6 +86,14 @@ struct obj_extra {
 	oref kwargs;                           /* NEWOBJ_EX; OREF_NIL: none */
 };
 
+/* What a node was before obj_replace_*(). */
+struct obj_was {
+	oref r;
+	struct obj obj;
+	uint32_t extra; /* index of its extra, UINT32_MAX: it had none */
+	struct obj_extra was;
+};
+
 struct graph {
 	VEC(struct obj) nodes;
 	VEC(uint32_t) pool; /* items of containers */
@@ -94,6 +102,8 @@ struct graph {
 	VEC(struct obj_span) spans;
 	VEC(struct source *) srcs; /* references */
 	struct arena text;
+	VEC(struct obj_was) undo; /* latest last */
+	bool recording;
 };
 
 int graph_init(struct graph *g, struct err *e);
@@ -160,5 +170,27 @@ int obj_set_kwargs(struct graph *g, oref r, oref kwargs);
  * and in every CALL/NEW with pairs. Once, at the end of loading. 0, ERR_NOMEM, or ERR_LIMIT for
  * keys that were made to collide. */
 int graph_dedupe(struct graph *g);
+
+
+/* --- editing: objects keep their identity, their insides change ---------------------------------- */
+
+/* Each: 0, ERR_NOMEM, ERR_LIMIT, or ERR_INVALID (r cannot hold such a thing, or is one of the four
+ * objects that are always there). What is given may be what obj_items() or obj_pairs() returned. */
+
+/* Other pairs for a DICT, or for what was SETITEMSed into a CALL or NEW; n may be 0. */
+int obj_replace_pairs(struct graph *g, oref r, const oref *pairs, uint32_t n_pairs);
+/* Other items for a TUPLE, LIST, SET or FROZENSET, or of what was APPENDed to a CALL or NEW. */
+int obj_replace_items(struct graph *g, oref r, const oref *items, uint32_t n);
+/* Another tuple of arguments for a CALL or NEW. */
+int obj_replace_args(struct graph *g, oref r, oref args);
+/* Another state (BUILD); OREF_NIL: none. */
+int obj_replace_state(struct graph *g, oref r, oref state);
+
+/* From here on obj_replace_*() note what was there (older notes are forgotten). graph_undo() puts
+ * all of it back, latest first; graph_forget_undo() lets it be; noting goes on after either. New
+ * nodes stay either way. What obj_append(), obj_set_*() do to objects is not noted. */
+void graph_record_undo(struct graph *g);
+void graph_undo(struct graph *g);
+void graph_forget_undo(struct graph *g);
 
 #endif

@@ -11,7 +11,6 @@
  */
 #include "box_in.h"
 
-#include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,12 +120,6 @@ int box_source(struct box *b, const struct member *m, struct source **ret, struc
 		return err_nomem(e);
 	*ret = s;
 	return 0;
-}
-
-uint32_t crc32_bytes(uint32_t crc, const void *p, size_t n)
-{
-	/* libdeflate takes a null pointer for "give me the initial value". */
-	return n ? libdeflate_crc32(crc, p, n) : crc;
 }
 
 static bool is_separator(char c)

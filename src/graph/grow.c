@@ -3,7 +3,7 @@
  * A run is a piece of the pool: [off, off + n) used of [off, off + cap). The run at the end of the
  * pool grows where it is; any other moves to the end, half as large again, and leaves a hole. The
  * holes of one run add up to less than twice its capacity; the largest is used up by the tuples
- * that come after (pool_copy() in obj.c).
+ * that come after (node_words() in obj.c).
  */
 #include <pthfs/obj.h>
 
@@ -12,6 +12,15 @@
 struct run {
 	uint32_t off, n, cap; /* in pool words */
 };
+
+/* The largest hole is kept; new small containers fill it. */
+void node_hole(struct graph *g, uint32_t off, uint32_t n)
+{
+	if (g->recording || n <= g->hole_n)
+		return;
+	g->hole = off;
+	g->hole_n = n;
+}
 
 /* Room for k further words. The pool may move. */
 static int run_room(struct graph *g, struct run *run, uint32_t k)
@@ -34,10 +43,7 @@ static int run_room(struct graph *g, struct run *run, uint32_t k)
 		return ERR_NOMEM;
 	if (run->n)
 		memcpy(g->pool.at + g->pool.n, g->pool.at + run->off, run->n * sizeof(oref));
-	if (run->cap > g->hole_n) { /* the largest hole is filled by new small containers */
-		g->hole = run->off;
-		g->hole_n = run->cap;
-	}
+	node_hole(g, run->off, run->cap);
 	run->off = (uint32_t)g->pool.n;
 	run->cap = (uint32_t)cap;
 	g->pool.n += cap;
@@ -71,8 +77,7 @@ const struct obj_extra *node_extra(const struct graph *g, oref r)
 	return i ? &g->extra.at[i - 1] : NULL;
 }
 
-/* The extras of a DICT, CALL or NEW, made when there are none yet. NULL: out of memory. */
-static struct obj_extra *make_extra(struct graph *g, oref r)
+struct obj_extra *node_make_extra(struct graph *g, oref r)
 {
 	struct obj *o = &g->nodes.at[r];
 	struct obj_extra x = {.state = OREF_NIL, .kwargs = OREF_NIL};
@@ -111,7 +116,7 @@ int obj_append(struct graph *g, oref r, const oref *items, uint32_t n)
 		o->a = run.off, o->b = run.n, o->c = run.cap;
 		return 0;
 	}
-	x = make_extra(g, r);
+	x = node_make_extra(g, r);
 	if (!x)
 		return ERR_NOMEM;
 	run = (struct run){x->items, x->n_items, x->cap_items};
@@ -144,13 +149,13 @@ int obj_set_pairs(struct graph *g, oref r, const oref *pairs, uint32_t n_pairs)
 		return ERR_LIMIT;
 	if (o->kind == OBJ_KIND_DICT && !o->aux)
 		return add_pairs(g, &o->a, &o->b, &o->c, pairs, n_pairs);
-	x = make_extra(g, r);
+	x = node_make_extra(g, r);
 	return x ? add_pairs(g, &x->pairs, &x->n_pairs, &x->cap_pairs, pairs, n_pairs) : ERR_NOMEM;
 }
 
 int obj_set_state(struct graph *g, oref r, oref state)
 {
-	struct obj_extra *x = node_mut(g, r) ? make_extra(g, r) : NULL;
+	struct obj_extra *x = node_mut(g, r) ? node_make_extra(g, r) : NULL;
 
 	if (!x)
 		return ERR_NOMEM;
@@ -160,7 +165,7 @@ int obj_set_state(struct graph *g, oref r, oref state)
 
 int obj_set_kwargs(struct graph *g, oref r, oref kwargs)
 {
-	struct obj_extra *x = node_mut(g, r) ? make_extra(g, r) : NULL;
+	struct obj_extra *x = node_mut(g, r) ? node_make_extra(g, r) : NULL;
 
 	if (!x)
 		return ERR_NOMEM;

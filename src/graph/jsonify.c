@@ -14,7 +14,7 @@
 enum shape { SH_NONE, SH_ARRAY, SH_OBJECT };
 
 /* Where the pairs of an object come from, one after the other. */
-enum { PAIRS_OWN, PAIRS_ARG, PAIRS_STATE, PAIRS_SLOTS, PAIRS_END };
+enum { PAIRS_ARG, PAIRS_OWN, PAIRS_STATE, PAIRS_SLOTS, PAIRS_END };
 
 struct printer {
 	struct path path;
@@ -29,8 +29,7 @@ static bool is_collection(const struct graph *g, oref r, const char *name)
 	return obj_is_global(g, py_class(g, r), "collections", name);
 }
 
-/* The items of what JSON shows as an array; false when r is no such thing. */
-static bool array_items(const struct graph *g, oref r, const oref **items, uint32_t *n)
+bool json_items(const struct graph *g, oref r, const oref **items, uint32_t *n)
 {
 	enum obj_kind kind = obj_kind(g, r);
 	const oref *args;
@@ -59,8 +58,7 @@ static bool array_items(const struct graph *g, oref r, const oref **items, uint3
 	return true;
 }
 
-/* The dict that holds attributes: the state, or the first or second half of (dict, slots). */
-static oref state_dict(const struct graph *g, oref r, bool slots)
+oref json_state(const struct graph *g, oref r, bool slots)
 {
 	oref state = obj_state(g, r);
 	const oref *half;
@@ -75,7 +73,7 @@ static oref state_dict(const struct graph *g, oref r, bool slots)
 	return half[slots];
 }
 
-static bool is_mapping(const struct graph *g, oref r)
+bool json_mapping(const struct graph *g, oref r)
 {
 	uint32_t n;
 
@@ -90,9 +88,9 @@ static enum shape shape_of(const struct graph *g, oref r)
 	uint32_t n;
 	oref callable, args;
 
-	if (array_items(g, r, &items, &n))
+	if (json_items(g, r, &items, &n))
 		return SH_ARRAY;
-	if (is_mapping(g, r) || state_dict(g, r, false) != OREF_NIL)
+	if (json_mapping(g, r) || json_state(g, r, false) != OREF_NIL)
 		return SH_OBJECT;
 	/* An object without attributes; one with arguments only is better told by its repr. */
 	if (obj_kind(g, r) == OBJ_KIND_NEW && obj_call(g, r, &callable, &args) &&
@@ -101,23 +99,50 @@ static enum shape shape_of(const struct graph *g, oref r)
 	return SH_NONE;
 }
 
-static const oref *object_pairs(const struct graph *g, oref r, unsigned phase, uint32_t *n)
+/* A (key, value), or NULL. */
+static const oref *pair_of(const struct graph *g, oref r)
 {
+	uint32_t n;
+	const oref *at = kind_is_seq(obj_kind(g, r)) ? obj_items(g, r, &n) : NULL;
+
+	return at && n == 2 ? at : NULL;
+}
+
+oref json_argument(const struct graph *g, oref r)
+{
+	oref callable, tuple;
 	const oref *args;
-	uint32_t n_args;
+	uint32_t n;
+
+	if (!obj_call(g, r, &callable, &tuple) || callable != py_class(g, r) ||
+			!(is_collection(g, r, "OrderedDict") || is_collection(g, r, "defaultdict") ||
+					is_collection(g, r, "Counter")))
+		return OREF_NIL;
+	args = obj_items(g, tuple, &n);
+	return n && json_pair(g, args[0], 0, &n) ? args[0] : OREF_NIL;
+}
+
+const oref *json_pair(const struct graph *g, oref from, uint32_t i, uint32_t *n)
+{
+	const oref *at;
 
 	*n = 0;
-	if (phase == PAIRS_OWN)
-		return obj_pairs(g, r, n);
-	if (phase == PAIRS_ARG) {
-		if (!is_collection(g, r, "Counter") || !py_plain_args(g, r, &args, &n_args) ||
-			!n_args)
-			return NULL;
-		return obj_pairs(g, args[0], n);
+	if (!kind_is_seq(obj_kind(g, from))) {
+		at = obj_pairs(g, from, n);
+		return i < *n ? at + 2 * (size_t)i : NULL;
 	}
-	if (is_mapping(g, r))
-		return NULL;
-	return obj_pairs(g, state_dict(g, r, phase == PAIRS_SLOTS), n);
+	at = obj_items(g, from, n);
+	return i < *n ? pair_of(g, at[i]) : NULL;
+}
+
+/* Whose pairs are shown in this phase. */
+static oref pairs_from(const struct graph *g, oref r, unsigned phase)
+{
+	if (phase == PAIRS_ARG)
+		return json_argument(g, r);
+	if (phase == PAIRS_OWN)
+		return r;
+	return json_mapping(g, r) ? OREF_NIL : json_state(g, r, phase == PAIRS_SLOTS);
 }
 
 /* How much may still be appended to the document. */
@@ -126,18 +151,13 @@ static void tmp_init(struct buf *tmp, const struct json *j)
 	buf_init(tmp, j->out->max - j->out->n);
 }
 
-static bool is_string(const struct graph *g, oref r)
-{
-	return obj_kind(g, r) == OBJ_KIND_STR || (obj_flags(g, r) & OBJ_PY2STR);
-}
-
 /* The text of a string or symbol, else the text of a scalar call, else the repr. */
 static int string_for(struct printer *p, oref r, struct buf *tmp, struct str *ret)
 {
 	const struct graph *g = p->path.g;
 	int rc = 0;
 
-	if (is_string(g, r))
+	if (node_is_string(g, r))
 		return text_of(g, r, tmp, ret, p->e);
 	if (!py_scalar_text(g, r, tmp))
 		rc = obj_repr(g, r, tmp, p->e);
@@ -231,7 +251,7 @@ static int step_array(struct printer *p, struct frame *f)
 	const oref *items;
 	uint32_t n = 0;
 
-	if (!array_items(p->path.g, f->r, &items, &n) || f->i >= n) {
+	if (!json_items(p->path.g, f->r, &items, &n) || f->i >= n) {
 		json_close(p->j, ']');
 		path_pop(&p->path);
 		return 0;
@@ -242,10 +262,11 @@ static int step_array(struct printer *p, struct frame *f)
 static int step_object(struct printer *p, struct frame *f)
 {
 	uint32_t n;
-	const oref *pair = object_pairs(p->path.g, f->r, f->phase, &n);
+	oref from = pairs_from(p->path.g, f->r, f->phase);
+	const oref *pair = json_pair(p->path.g, from, f->i, &n);
 	int rc;
 
-	if (f->i >= n) {
+	if (!pair) {
 		f->i = 0;
 		f->phase++;
 		if (f->phase == PAIRS_END) {
@@ -254,7 +275,7 @@ static int step_object(struct printer *p, struct frame *f)
 		}
 		return 0;
 	}
-	pair += 2 * (size_t)f->i++;
+	f->i++;
 	rc = put_string(p, pair[0], true);
 	return rc < 0 ? rc : open_object(p, pair[1]);
 }
@@ -282,7 +303,7 @@ int obj_value_text(const struct graph *g, oref r, struct buf *out, struct err *e
 	struct str s;
 	int rc = 0;
 
-	if (is_string(g, r)) {
+	if (node_is_string(g, r)) {
 		buf_init(&tmp, out->max - out->n);
 		rc = text_of(g, r, &tmp, &s, e);
 		if (rc == 0)

@@ -1,4 +1,4 @@
-/* long.c - decimal text of integers beyond 64 bits.
+/* long.c - decimal text of integers beyond 64 bits, and back.
  *
  * Converting is quadratic, so, like Python since 3.11, only integers of up to 4,300 digits are
  * written in decimal; longer ones in hexadecimal, which takes one pass.
@@ -7,7 +7,9 @@
 
 #include <pthfs/print.h>
 
-#define MAX_DIGITS 4300
+#include "parse_in.h"
+
+#define MAX_DIGITS LONG_DIGITS
 #define MAX_BYTES 1786 /* 10^4300 - 1 takes 14,285 bits and the sign */
 #define CHUNK 1000000000u
 #define LIMBS (MAX_BYTES / 4 + 1)
@@ -100,4 +102,49 @@ int long_text(struct str le_bytes, struct buf *out)
 	else
 		put_hex(le_bytes, negative, out);
 	return out->failed ? ERR_LIMIT : 0;
+}
+
+/* limb[0..n) = limb * 10^9 + chunk. Returns n. */
+static unsigned multiply(uint32_t limb[LIMBS], unsigned n, uint32_t factor, uint32_t chunk)
+{
+	uint64_t carry = chunk;
+
+	for (unsigned i = 0; i < n; i++) {
+		carry += (uint64_t)limb[i] * factor;
+		limb[i] = (uint32_t)carry;
+		carry >>= 32;
+	}
+	if (carry)
+		limb[n++] = (uint32_t)carry;
+	return n;
+}
+
+size_t long_bytes(struct str digits, bool negative, char out[LONG_BYTES])
+{
+	uint32_t limb[LIMBS] = {0}, chunk = 0, factor = 1;
+	uint64_t carry = 1;
+	unsigned n = 0;
+	size_t len;
+
+	for (size_t i = 0; i < digits.n; i++) {
+		chunk = chunk * 10 + (uint32_t)(digits.p[i] - '0');
+		factor *= 10;
+		if (factor < CHUNK && i + 1 < digits.n)
+			continue;
+		n = multiply(limb, n, factor, chunk);
+		chunk = 0;
+		factor = 1;
+	}
+	for (unsigned i = 0; negative && i < n; i++) {
+		carry += (uint32_t)~limb[i];
+		limb[i] = (uint32_t)carry;
+		carry >>= 32;
+	}
+	for (len = 0; len < 4 * (size_t)n; len++)
+		out[len] = (char)(limb[len / 4] >> 8 * (len % 4));
+	out[len++] = (char)(negative && n ? 0xff : 0);
+	/* As few bytes as keep the sign. */
+	while (len > 1 && (unsigned char)out[len - 1] == ((out[len - 2] & 0x80) ? 0xff : 0))
+		len--;
+	return len;
 }

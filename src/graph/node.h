@@ -17,8 +17,9 @@
  * Shapes and strides are mostly short tuples, so up to three items are kept in the node itself.
  * obj_items() may therefore point into the nodes.
  *
- * What a TUPLE, FROZENSET, CALL's args or PERSID holds was made before it, so its index is
- * smaller; cycles run through LIST, SET, DICT and extras only.
+ * As loaded, what a TUPLE, FROZENSET, CALL's args or PERSID holds was made before it, so that its
+ * index is smaller and cycles run through LIST, SET, DICT and extras only. Editing (replace.c) may
+ * put anything anywhere: every walk has its own test for cycles.
  */
 #ifndef GRAPH_NODE_H
 #define GRAPH_NODE_H
@@ -79,8 +80,23 @@ static inline bool kind_is_call(unsigned kind)
 	return kind == OBJ_KIND_CALL || kind == OBJ_KIND_NEW;
 }
 
+/* STR, or a Python 2 string. */
+static inline bool node_is_string(const struct graph *g, oref r)
+{
+	return obj_kind(g, r) == OBJ_KIND_STR || (obj_flags(g, r) & OBJ_PY2STR);
+}
+
 /* The extras of r, or NULL. */
 const struct obj_extra *node_extra(const struct graph *g, oref r);
+/* The extras of a DICT, CALL or NEW, made when there are none yet. NULL: out of memory. */
+struct obj_extra *node_make_extra(struct graph *g, oref r);
+
+/* n words, which may themselves lie in the pool, copied to a place of their own: into the hole, or
+ * to the end. 0 or ERR_NOMEM. */
+int node_words(struct graph *g, const oref *words, uint32_t n, uint32_t *ret);
+/* [off, off + n) of the pool is used by nobody any more. While undo is recorded it may be needed
+ * again, and stays. */
+void node_hole(struct graph *g, uint32_t off, uint32_t n);
 
 /* Where the pairs of a DICT, CALL or NEW are kept; *n counts pairs. NULL: none. */
 oref *node_pairs(struct graph *g, oref r, uint32_t **n);

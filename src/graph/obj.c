@@ -37,6 +37,7 @@ void graph_release(struct graph *g)
 	vec_release(&g->extra);
 	vec_release(&g->spans);
 	vec_release(&g->srcs);
+	vec_release(&g->undo);
 	arena_release(&g->text);
 }
 
@@ -146,11 +147,13 @@ oref obj_new_span(struct graph *g, enum obj_kind kind, struct source *src, uint6
 	return r;
 }
 
-/* The items of a new container, copied into the hole that a growing one left, or to the end. */
-static int pool_copy(struct graph *g, const oref *items, uint32_t n, uint32_t *ret)
+int node_words(struct graph *g, const oref *words, uint32_t n, uint32_t *ret)
 {
+	bool inside = g->pool.n && words >= g->pool.at && words < g->pool.at + g->pool.n;
+	size_t at = inside ? (size_t)(words - g->pool.at) : 0, to = g->pool.n;
+
 	if (n && n <= g->hole_n) {
-		memcpy(g->pool.at + g->hole, items, n * sizeof *items);
+		memcpy(g->pool.at + g->hole, words, n * sizeof *words);
 		*ret = g->hole;
 		g->hole += n;
 		g->hole_n -= n;
@@ -159,8 +162,8 @@ static int pool_copy(struct graph *g, const oref *items, uint32_t n, uint32_t *r
 	if (vec_room(&g->pool, n) < 0)
 		return ERR_NOMEM;
 	if (n)
-		memcpy(g->pool.at + g->pool.n, items, n * sizeof *items);
-	*ret = (uint32_t)g->pool.n;
+		memcpy(g->pool.at + to, inside ? g->pool.at + at : words, n * sizeof *words);
+	*ret = (uint32_t)to;
 	g->pool.n += n;
 	return 0;
 }
@@ -176,7 +179,7 @@ oref obj_new_seq(struct graph *g, enum obj_kind kind, const oref *items, uint32_
 	if (kind == OBJ_KIND_TUPLE && n <= 3) {
 		o.aux = (uint16_t)n;
 		memcpy(o.abc, items, n * sizeof *items);
-	} else if (pool_copy(g, items, n, &o.a) < 0) {
+	} else if (node_words(g, items, n, &o.a) < 0) {
 		return OREF_NIL;
 	}
 	g->nodes.at[g->nodes.n] = o;

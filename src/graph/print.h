@@ -21,6 +21,19 @@ int text_of(const struct graph *g, oref r, struct buf *tmp, struct str *ret, str
 /* ERR_LIMIT in words when out has failed; else 0. */
 int out_error(const struct buf *out, struct err *e);
 
+/* What JSON shows as an array: its items. False: r is no such thing. (jsonify.c) */
+bool json_items(const struct graph *g, oref r, const oref **items, uint32_t *n);
+/* What JSON shows as an object: dicts, and calls that behave like one. */
+bool json_mapping(const struct graph *g, oref r);
+/* What an OrderedDict, defaultdict or Counter was made from: a dict, or a list of (key, value). Or
+ * OREF_NIL. */
+oref json_argument(const struct graph *g, oref r);
+/* Pair i of such a thing, or of what has pairs; *n: how many there are. NULL: no such pair, or one
+ * that is none. */
+const oref *json_pair(const struct graph *g, oref from, uint32_t i, uint32_t *n);
+/* The dict that holds attributes: the state, or the first or second half of (dict, slots). */
+oref json_state(const struct graph *g, oref r, bool slots);
+
 /* A container that is being printed. What phase and i mean is the printer's. */
 struct frame {
 	oref r;

@@ -22,6 +22,8 @@ enum py_set py_set_items(const struct graph *g, oref r, const oref **items, uint
  * empty. False: r is none. */
 bool py_bytes(const struct graph *g, oref r, oref *text, bool *latin1);
 bool py_is_bytearray(const struct graph *g, oref r);
+/* torch.float32 and its like are objects of type dtype; other symbols are classes or functions. */
+bool py_is_dtype(const struct graph *g, oref r);
 /* Up to cap bytes of a bytes-like object (or Python 2 text); false when it is none or is longer. */
 bool py_small_bytes(const struct graph *g, oref r, unsigned char *out, size_t cap, size_t *n);
 

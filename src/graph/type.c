@@ -25,8 +25,7 @@ static const char *const kind_names[] = {
 	[OBJ_KIND_TENSOR] = "Tensor",
 };
 
-/* torch.float32 and its like are objects of type dtype; other symbols are classes or functions. */
-static bool is_dtype(const struct graph *g, oref r)
+bool py_is_dtype(const struct graph *g, oref r)
 {
 	static const char *const stems[] = {"float", "bfloat", "int", "uint", "complex", "bool",
 		"qint", "quint", "half", "double", "long", "short", "bits"};
@@ -78,7 +77,7 @@ void obj_type_name(const struct graph *g, oref r, struct buf *out)
 
 	if (obj_flags(g, r) & OBJ_PY2STR)
 		buf_puts(out, "str");
-	else if (is_dtype(g, r))
+	else if (py_is_dtype(g, r))
 		buf_puts(out, "dtype");
 	else if (!kind_is_call(kind))
 		buf_puts(out, kind_names[kind]);

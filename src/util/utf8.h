@@ -1,4 +1,4 @@
-/* utf8.h - one step of a UTF-8 decoder, for str.c and json.c.
+/* utf8.h - one step of a UTF-8 decoder, for str.c, json.c and json_read.c, and of an encoder.
  *
  * Surrogates (U+D800..U+DFFF in three bytes) are decoded, since Python writes such text with
  * "surrogatepass"; whoever wants none looks at the value.
@@ -33,6 +33,18 @@ static inline size_t utf8_step(const char *p, size_t n, uint32_t *ret)
 	if (c < least[len] || c > 0x10ffff)
 		return 0;
 	*ret = c;
+	return len;
+}
+
+/* The 1..4 bytes of c, at most U+10FFFF, surrogates too. Returns how many. */
+static inline size_t utf8_put(uint32_t c, char out[4])
+{
+	size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+	for (size_t i = len; i > 1; i--, c >>= 6)
+		out[i - 1] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(lead[len] | c);
 	return len;
 }
 
