@@ -11,6 +11,8 @@
 
 #include <pthfs/extent.h>
 #include <pthfs/vec.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 
 struct plan {
 	VEC(struct extent) at;
@@ -31,6 +33,13 @@ int plan_run(struct plan *p, struct source *src, uint64_t off, uint64_t len, str
 /* Bytes that have to be written when the file `old` (a source; NULL: none) is the start: what is
  * not already at its place there. */
 uint64_t plan_cost(const struct plan *p, struct source *old);
+/* Calls fn for each piece, in order: where in the file it belongs, and whether it lies there
+ * already (in_place) in the file that old describes (NULL: none). Stops when fn is not 0. */
+int plan_each(const struct plan *p, const struct stat *old,
+		int (*fn)(void *ctx, const struct extent *piece, uint64_t at, bool in_place),
+		void *ctx);
+/* Whether the piece is one byte many times, and which. */
+bool plan_is_fill(const struct extent *piece, unsigned char *byte);
 /* The plan as a source: a virtual file. The plan must outlive it. */
 int source_plan(const struct plan *p, struct source **ret, struct err *e);
 

@@ -138,6 +138,22 @@ bool in_place_test(struct in_place *t, const struct extent *piece, uint64_t at)
 	return t->same;
 }
 
+int plan_each(const struct plan *p, const struct stat *old,
+		int (*fn)(void *ctx, const struct extent *piece, uint64_t at, bool in_place),
+		void *ctx)
+{
+	struct in_place test = {.old = old, .fd = -1};
+	const struct extent *x;
+	uint64_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->at.n; at += p->at.at[i++].len) {
+		x = &p->at.at[i];
+		r = fn(ctx, x, at, in_place_test(&test, x, at));
+	}
+	return r;
+}
+
 uint64_t plan_cost(const struct plan *p, struct source *old)
 {
 	struct in_place test = {.fd = -1};

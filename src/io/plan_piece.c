@@ -105,3 +105,11 @@ struct source *piece_fill(unsigned char byte, uint64_t n)
 	f->byte = byte;
 	return &f->head;
 }
+
+bool plan_is_fill(const struct extent *piece, unsigned char *byte)
+{
+	if (piece->src->ops != &fill_ops)
+		return false;
+	*byte = ((struct fill_piece *)piece->src)->byte;
+	return true;
+}

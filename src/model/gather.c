@@ -250,7 +250,7 @@ static int gather_box(const struct view *v, const struct axis *box, unsigned nd,
 	return 0;
 }
 
-static uint64_t unit_address(const struct view *v, uint64_t u)
+uint64_t view_address(const struct view *v, uint64_t u)
 {
 	uint64_t at = v->base;
 
@@ -288,7 +288,7 @@ static uint64_t first_box(const struct view *v, uint64_t first, uint64_t count, 
 /* Part of one unit. */
 static int read_piece(const struct view *v, char *buf, size_t len, uint64_t off, struct err *e)
 {
-	return read_storage(v, buf, len, unit_address(v, off / v->unit) + off % v->unit, e);
+	return read_storage(v, buf, len, view_address(v, off / v->unit) + off % v->unit, e);
 }
 
 int gather_bytes(const struct view *v, char *buf, size_t len, uint64_t off, struct err *e)
@@ -305,7 +305,7 @@ int gather_bytes(const struct view *v, char *buf, size_t len, uint64_t off, stru
 			rc = read_piece(v, buf, n, off, e);
 		} else {
 			n = first_box(v, off / v->unit, len / v->unit, box, &nd) * v->unit;
-			rc = gather_box(v, box, nd, unit_address(v, off / v->unit), buf, e);
+			rc = gather_box(v, box, nd, view_address(v, off / v->unit), buf, e);
 		}
 		if (rc < 0)
 			return rc;

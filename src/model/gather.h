@@ -1,7 +1,8 @@
-/* gather.h - reading a strided view in C order. Private to the model room. */
+/* gather.h - a strided view, and reading it in C order. Private to the model room. */
 #ifndef PTHFS_MODEL_GATHER_H
 #define PTHFS_MODEL_GATHER_H
 
+#include <pthfs/dtype.h>
 #include <pthfs/extent.h>
 
 #define GATHER_MAX_DIMS 64
@@ -20,6 +21,12 @@ struct view {
 	uint64_t inner[GATHER_MAX_DIMS]; /* units below one index: the product of later n */
 };
 
+/* Checks a view and makes it simple; *bytes: what it shows. ERR_DAMAGED: it does not fit storage.len.
+ * Of storage.src nothing is read, and no reference is taken. (strided.c) */
+int view_init(struct view *v, struct extent storage, enum dtype dt, uint64_t offset, unsigned ndim,
+		const int64_t *shape, const int64_t *stride, uint64_t *bytes, struct err *e);
+/* Where unit u begins in the storage. */
+uint64_t view_address(const struct view *v, uint64_t u);
 /* [off, off + len) of the file that is shown; inside it. Any number of threads. */
 int gather_bytes(const struct view *v, char *buf, size_t len, uint64_t off, struct err *e);
 

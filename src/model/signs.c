@@ -8,6 +8,8 @@
  * A type of which nobody knows what negative means is refused when the source is made: unsigned
  * floats, bits, bool, packed types. torch makes no such views.
  */
+#include "signs.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,27 +143,61 @@ static bool negation_of(enum dtype dt, enum how *ret)
 	return true;
 }
 
+/* Sets all but the source. */
+static int setup(struct signs *st, enum dtype dt, bool conj, bool neg, struct err *e)
+{
+	const struct dtype_info *info = dtype_info(dt);
+
+	st->complex = info->flags & DT_COMPLEX;
+	st->how = BY_NOTHING;
+	if ((neg || (conj && st->complex)) && !negation_of(dt, &st->how))
+		return err_set(e, ERR_UNSUPPORTED, "a negative view of %s has no known meaning",
+				info->name);
+	st->width = st->complex ? info->size / 2u : info->size;
+	st->flip_re = neg;
+	st->flip_im = neg != conj;
+	return 0;
+}
+
 int source_signs(struct source *s, enum dtype dt, bool conj, bool neg, struct source **ret,
 		struct err *e)
 {
-	const struct dtype_info *info = dtype_info(dt);
-	bool complex = info->flags & DT_COMPLEX;
-	enum how how = BY_NOTHING;
-	struct signs *st;
+	struct signs *st = calloc(1, sizeof *st);
+	int rc;
 
-	if ((neg || (conj && complex)) && !negation_of(dt, &how))
-		return err_set(e, ERR_UNSUPPORTED, "a negative view of %s has no known meaning",
-				info->name);
-	st = calloc(1, sizeof *st);
 	if (!st)
 		return err_nomem(e);
-	source_init(&st->s, &signs_ops, s->size - s->size % info->size);
+	rc = setup(st, dt, conj, neg, e);
+	if (rc < 0) {
+		free(st);
+		return rc;
+	}
+	source_init(&st->s, &signs_ops, s->size - s->size % dtype_info(dt)->size);
 	st->from = source_ref(s);
-	st->how = how;
-	st->complex = complex;
-	st->width = complex ? info->size / 2u : info->size;
-	st->flip_re = neg;
-	st->flip_im = neg != conj;
 	*ret = &st->s;
 	return 0;
+}
+
+int signs_known(enum dtype dt, bool conj, bool neg, struct err *e)
+{
+	struct signs st;
+
+	return setup(&st, dt, conj, neg, e);
+}
+
+void signs_apply(enum dtype dt, bool conj, bool neg, void *elements, size_t n)
+{
+	size_t len = n * dtype_info(dt)->size;
+	unsigned char *p = elements;
+	struct signs st;
+
+	if (setup(&st, dt, conj, neg, NULL) < 0)
+		return;
+	if (st.how == BY_SIGN_BIT)
+		flip_bits(&st, p, len, 0);
+	else if (st.how == BY_FNUZ)
+		flip_fnuz(p, len);
+	else if (st.how == BY_NEGATION)
+		for (size_t i = 0; i < len; i += st.width)
+			negate(p + i, st.width);
 }

@@ -185,30 +185,41 @@ static bool is_transposed(const struct view *v)
 	return false;
 }
 
-int source_strided(struct extent storage, enum dtype dt, uint64_t offset, unsigned ndim,
-		const int64_t *shape, const int64_t *stride, struct source **ret, struct err *e)
+int view_init(struct view *v, struct extent storage, enum dtype dt, uint64_t offset, unsigned ndim,
+		const int64_t *shape, const int64_t *stride, uint64_t *bytes, struct err *e)
 {
-	uint64_t esize = dtype_info(dt)->size, numel, bytes;
-	struct strided *st;
+	uint64_t esize = dtype_info(dt)->size, numel;
 
 	if (ndim > GATHER_MAX_DIMS)
 		return err_set(e, ERR_DAMAGED, "a view of %u dimensions; torch has at most %d",
 				ndim, GATHER_MAX_DIMS);
-	st = calloc(1, sizeof *st);
-	if (!st)
-		return err_nomem(e);
-	if (!measure(&st->v, storage.len / esize, offset, ndim, shape, stride, &numel) ||
-			__builtin_mul_overflow(numel, esize, &bytes) || bytes > INT64_MAX) {
-		free(st);
+	if (!measure(v, storage.len / esize, offset, ndim, shape, stride, &numel) ||
+			__builtin_mul_overflow(numel, esize, bytes) || *bytes > INT64_MAX)
 		return err_set(e, ERR_DAMAGED, "a view does not fit its storage of %llu bytes",
 				(unsigned long long)storage.len);
+	for (unsigned k = 0; k < v->nd; k++)
+		v->step[k] *= esize;
+	v->base *= esize;
+	v->unit = esize;
+	v->storage = storage;
+	simplify(v);
+	return 0;
+}
+
+int source_strided(struct extent storage, enum dtype dt, uint64_t offset, unsigned ndim,
+		const int64_t *shape, const int64_t *stride, struct source **ret, struct err *e)
+{
+	uint64_t bytes = 0;
+	struct strided *st = calloc(1, sizeof *st);
+	int rc;
+
+	if (!st)
+		return err_nomem(e);
+	rc = view_init(&st->v, storage, dt, offset, ndim, shape, stride, &bytes, e);
+	if (rc < 0) {
+		free(st);
+		return rc;
 	}
-	for (unsigned k = 0; k < st->v.nd; k++)
-		st->v.step[k] *= esize;
-	st->v.base *= esize;
-	st->v.unit = esize;
-	st->v.storage = storage;
-	simplify(&st->v);
 	st->transposed = is_transposed(&st->v);
 	pthread_mutex_init(&st->lock, NULL);
 	source_ref(storage.src);

@@ -277,4 +277,5 @@ def main():
     return 1 if tally["failed"] else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
