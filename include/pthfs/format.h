@@ -39,6 +39,7 @@ struct checkpoint {
 	VEC(struct global_use) globals;
 	bool big_endian;
 	bool truncated;       /* salvaged: see model.findings */
+	struct change_names *names; /* private: what change.c has found in the graph */
 };
 
 struct format_ops {

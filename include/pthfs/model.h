@@ -31,6 +31,10 @@ struct storage {
 	uint32_t users;      /* tensors on it */
 	uint8_t dtype;       /* of the persistent id met first */
 	bool big_endian;     /* the file's order (user.byteorder) */
+	/* Bytes in the pickle itself (numpy, _load_from_bytes): item `item` of the tuple `inside`
+	 * holds them. OBJ_NONE: they lie beside it. */
+	oref inside;
+	uint8_t item;
 };
 
 enum tensor_flags {

@@ -262,6 +262,11 @@ int leaf_value(struct loader *l, oref r, uint32_t *ret);
 int tensor_value(struct loader *l, uint32_t tensor, oref r, uint32_t *ret);
 int add_entry(struct loader *l, uint32_t v, oref key, uint32_t value);
 
+/* --- plain.c --- */
+
+/* Where the bytes of a BYTES that is in memory lie in a plain pickle; false: nowhere as they are. */
+bool plain_bytes_place(const struct loader *l, oref r, uint64_t *ret);
+
 /* --- script.c
  * -------------------------------------------------------------------------------------------- */
 

@@ -351,12 +351,14 @@ static const char *embedded_storage(
 	return NULL;
 }
 
-static int embed(struct loader *l, struct source *src, uint32_t *ret, const char **why)
+static int embed(struct loader *l, oref args, struct source *src, uint32_t *ret,
+		const char **why)
 {
 	struct storage s;
 	struct graph g;
 	struct reader r;
 	uint64_t raw;
+	uint32_t n;
 	int rc = graph_init(&g, l->e);
 
 	if (rc < 0)
@@ -371,6 +373,10 @@ static int embed(struct loader *l, struct source *src, uint32_t *ret, const char
 		return rc;
 	if (s.nbytes && source_raw(src, s.data.off, s.nbytes, &raw) >= 0)
 		s.file_off = raw;
+	else if (s.nbytes && plain_bytes_place(l, obj_items(l->g, args, &n)[0], &raw))
+		s.file_off = raw + s.data.off;
+	s.inside = args;
+	s.item = 0;
 	if (model_keep(l->m, source_ref(src)) < 0) {
 		source_unref(src);
 		return err_nomem(l->e);
@@ -392,7 +398,34 @@ int legacy_embedded(struct loader *l, oref args, uint32_t *ret, const char **why
 	rc = obj_bytes_source(l->g, at[0], &src, &e);
 	if (rc < 0)
 		return rc == ERR_NOMEM ? err_nomem(l->e) : 0;
-	rc = embed(l, src, ret, why);
+	rc = embed(l, args, src, ret, why);
 	source_unref(src);
+	return rc;
+}
+
+int legacy_embedded_data(struct source *stream, uint64_t *ret, struct err *e)
+{
+	struct graph g;
+	struct reader r;
+	uint64_t count;
+	oref got;
+	int rc = graph_init(&g, e);
+
+	if (rc < 0)
+		return rc;
+	rc = reader_init(&r, stream, 0, stream->size, e);
+	if (rc == 0) {
+		rc = read_head(&r, &g, e);
+		if (rc == 0)
+			rc = next_pickle(&r, &g, "the object", &got, NULL, e);
+		if (rc == 0)
+			rc = next_pickle(&r, &g, "the storage keys", &got, NULL, e);
+		if (rc == 0)
+			rc = reader_u64(&r, &count, e);
+		if (rc == 0)
+			*ret = r.pos;
+		reader_release(&r);
+	}
+	graph_release(&g);
 	return rc;
 }

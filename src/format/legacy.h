@@ -8,4 +8,7 @@
  * *ret stays MODEL_NONE and *why says so when the bytes are not that. Errors: memory. */
 int legacy_embedded(struct loader *l, oref args, uint32_t *ret, const char **why);
 
+/* Where the data begin in such a stream. */
+int legacy_embedded_data(struct source *stream, uint64_t *ret, struct err *e);
+
 #endif

@@ -22,6 +22,8 @@
 struct pickled {
 	oref cls, shape, dtype, data;
 	bool fortran;
+	oref inside; /* data is item `item` of this */
+	uint8_t item;
 };
 
 static void sourcep(struct source **s)
@@ -37,7 +39,7 @@ static bool read_state(struct loader *l, const struct call *k, uint32_t min, str
 
 	if (!at || !args || !obj_int(l->g, at[3], &fortran))
 		return false;
-	*ret = (struct pickled){args[0], at[1], at[2], at[4], fortran != 0};
+	*ret = (struct pickled){args[0], at[1], at[2], at[4], fortran != 0, k->state, 4};
 	return true;
 }
 
@@ -48,7 +50,8 @@ static bool read_buffer_call(struct loader *l, const struct call *k, struct pick
 
 	if (!at)
 		return false;
-	*ret = (struct pickled){OREF_NIL, at[2], at[1], at[0], obj_is_text(l->g, at[3], "F")};
+	*ret = (struct pickled){
+			OREF_NIL, at[2], at[1], at[0], obj_is_text(l->g, at[3], "F"), k->args, 0};
 	return true;
 }
 
@@ -80,8 +83,8 @@ static void set_strides(struct draft *d, bool fortran)
 }
 
 /* The storage of an array: takes src over. */
-static int array_storage(
-		struct loader *l, struct source *src, enum dtype dt, bool big, uint32_t *ret)
+static int array_storage(struct loader *l, const struct pickled *p, struct source *src,
+		enum dtype dt, bool big, uint32_t *ret)
 {
 	unsigned width = dtype_info(dt)->swap;
 	struct storage s = {
@@ -91,6 +94,8 @@ static int array_storage(
 			.location = STR("cpu"),
 			.dtype = (uint8_t)dt,
 			.big_endian = big,
+			.inside = p->inside,
+			.item = p->item,
 	};
 	struct source *swapped;
 	uint64_t off;
@@ -102,7 +107,8 @@ static int array_storage(
 		if (!swapped)
 			return err_nomem(l->e);
 		src = swapped;
-	} else if (src->size && source_raw(src, 0, src->size, &off) >= 0) {
+	} else if (src->size && (source_raw(src, 0, src->size, &off) >= 0 ||
+						plain_bytes_place(l, p->data, &off))) {
 		s.file_off = off;
 	}
 	s.data = (struct extent){src, 0, src->size};
@@ -165,7 +171,7 @@ static int array_tensor(struct loader *l, const struct pickled *p, const struct 
 		source_unref(src);
 		return 0;
 	}
-	return array_storage(l, src, dt, t->big, &d->t.storage);
+	return array_storage(l, p, src, dt, t->big, &d->t.storage);
 }
 
 static int break_array(struct array *a, const char *why)
@@ -247,6 +253,7 @@ static int make_mask(struct loader *l, struct pickled p, oref mask, struct array
 		return break_array(a, "the shape of the array is not a tuple of numbers");
 	a->d.t.ndim = (uint8_t)n;
 	p.data = mask;
+	p.item = 5;
 	p.cls = OREF_NIL;
 	return array_bytes(l, &p, &t, a);
 }

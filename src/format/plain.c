@@ -126,6 +126,40 @@ static int plain_bid(const unsigned char *head, size_t n, uint64_t size)
 	return looks_like_old_pickle(head, n, size) ? 6 : 0;
 }
 
+/* The opcodes of short bytes, and how many bytes of length follow them. */
+static unsigned bytes_opcode(unsigned char op)
+{
+	if (op == 'C' || op == 'U')
+		return 1;
+	if (op == 'B' || op == 'T')
+		return 4;
+	return op == 0x8e ? 8 : 0;
+}
+
+bool plain_bytes_place(const struct loader *l, oref r, uint64_t *ret)
+{
+	unsigned char head[9] = {0};
+	uint64_t at = obj_off(l->g, r), len = 0;
+	struct str text;
+	unsigned width;
+
+	if (strcmp(l->c->format, pickle_ops.name) != 0 || obj_kind(l->g, r) != OBJ_KIND_BYTES ||
+			!obj_text(l->g, r, &text) || at == UINT32_MAX || at >= l->c->file->size ||
+			text.n > l->c->file->size - at)
+		return false;
+	if (source_read(l->c->file, head, 1, at, NULL) < 0)
+		return false;
+	width = bytes_opcode(head[0]);
+	if (!width || width + 1 + text.n > l->c->file->size - at ||
+			source_read(l->c->file, head + 1, width, at + 1, NULL) < 0)
+		return false;
+	len = le64(head + 1); /* what is behind the length is 0 */
+	if (len != text.n)
+		return false;
+	*ret = at + 1 + width;
+	return true;
+}
+
 static int read_pickle(struct loader *l, oref *root)
 {
 	struct source *file = l->c->file;

@@ -4,6 +4,7 @@
  * guess (a pickle of protocol 0 begins like many texts): when its load fails, the file is named
  * for what else it may be. The extension of the name is never looked at.
  */
+#include "change_in.h"
 #include "containers.h"
 
 #include <stdlib.h>
@@ -46,6 +47,7 @@ void checkpoint_free(struct checkpoint *c)
 	model_release(&c->model);
 	box_free(c->box);
 	vec_release(&c->globals);
+	change_names_free(c->names);
 	source_unref(c->file);
 	free(c);
 }

@@ -79,13 +79,17 @@ static inline uint32_t kit_node(const struct tree *t, const char *path)
 /* The names of a directory in order, each with a blank behind it, in out. */
 static inline const char *kit_names(const struct tree *t, uint32_t dir, char *out, size_t size)
 {
-	const struct node *d = &t->nodes.at[dir];
+	uint32_t slots = tree_slots(t, dir);
 	size_t used = 0;
 
 	out[0] = 0;
-	for (uint32_t i = 0; i < d->n && used < size; i++)
-		used += (size_t)snprintf(out + used, size - used, "%.*s ",
-				STR_FMT(node_name(t, d->first + i)));
+	for (uint32_t i = 0; i < slots && used < size; i++) {
+		uint32_t child = tree_child(t, dir, i);
+
+		if (child != TREE_NONE)
+			used += (size_t)snprintf(out + used, size - used, "%.*s ",
+					STR_FMT(node_name(t, child)));
+	}
 	return out;
 }
 #define NAMES(t, dir) kit_names((t), (dir), (char[1024]){0}, 1024)
