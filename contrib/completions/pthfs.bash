@@ -2,9 +2,10 @@
 
 _pthfs_options() {
     # After -o: the last word of the comma separated list.
-    local options="ro salvage show_hidden noxattr max_names= uid= gid= umask= fmask= dmask= nonempty
-        quiet verbose debug allow_other allow_root auto_unmount max_read= fsname= clone_fd
-        max_threads= max_idle_threads= direct_io entry_timeout= attr_timeout= negative_timeout="
+    local options="ro rw edit inplace compact salvage show_hidden noxattr max_names= uid= gid=
+        umask= fmask= dmask= nonempty quiet verbose debug allow_other allow_root auto_unmount
+        max_read= fsname= clone_fd max_threads= max_idle_threads= direct_io entry_timeout=
+        attr_timeout= negative_timeout="
     local done=""
     [[ $1 == *,* ]] && done=${1%,*},
     compopt -o nospace
@@ -21,7 +22,9 @@ _pthfs_mounts() {
 
 _pthfs() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local cmd=${COMP_WORDS[1]} commands="mount umount ls info cat" flags i words=0
+    local cmd=${COMP_WORDS[1]} flags i words=0
+    local commands="mount umount status commit revert recover ls info cat rename set rm compact"
+    local edit="--output --dry-run --inplace --compact -v --verbose --help"
     COMPREPLY=()
     case " $commands " in
         *" $cmd "*) ;;
@@ -34,10 +37,17 @@ _pthfs() {
     if [[ $cur == -* ]]; then
         case $cmd in
             mount) flags="-f -d -s -o -q -v -h -V --quiet --verbose --help --version" ;;
-            umount) flags="-l -q --lazy --quiet --help" ;;
+            umount) flags="-l -q --lazy --quiet --discard --help" ;;
+            status) flags="--json --help" ;;
+            commit) flags="--dry-run --compact --help" ;;
+            revert | recover) flags="--help" ;;
             ls) flags="-l -o --long --json --help" ;;
             info) flags="-o --json --help" ;;
             cat) flags="-o --npy --text --help" ;;
+            rename) flags="--strip --add --regex --in $edit" ;;
+            set) flags="--npy $edit" ;;
+            rm) flags=$edit ;;
+            compact) flags="--output --dry-run --help" ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$flags" -- "$cur")
         return
@@ -47,7 +57,11 @@ _pthfs() {
     done
     if [[ $cmd == umount ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pthfs_mounts)" -- "$cur")
-    elif [[ $cmd == cat && $words -ge 2 ]]; then
+    elif [[ $cmd == status || $cmd == commit || $cmd == revert ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_pthfs_mounts)" -- "$cur")
+    elif [[ $words -ge 2 && $prev != --npy && ($cmd == cat || $cmd == rm || $cmd == set ||
+        $cmd == rename) ]]; then
         # Tensors and values of the checkpoint.
         mapfile -t COMPREPLY < <(compgen -W "$(pthfs ls -- "${COMP_WORDS[2]}" 2>/dev/null |
             cut -f 1)" -- "$cur")

@@ -6,9 +6,13 @@
  * inodes of what they stand for. Contents that have to be made (text, strided tensors) are made at
  * open. Nothing reads tensor bytes before volume_read().
  *
+ * One that is open for editing shows every edit at once, under every name. Edits are in memory and in
+ * the journal until volume_commit() makes the checkpoint contain them.
+ *
  * Errors: ERR_ABSENT, ERR_DAMAGED and ERR_REFUSED stay apart; err_errno() gives the errno.
- * Thread rule: every call from any number of threads (views that are made on demand have a lock of
- * their own; everything else is immutable).
+ * Thread rule: every call from any number of threads. Read-only, everything is immutable (views
+ * that are made on demand have a lock of their own). Open for editing, calls that read hold a
+ * read lock and calls that edit the write lock, for the length of the call.
  */
 #ifndef PTHFS_VOLUME_H
 #define PTHFS_VOLUME_H
@@ -19,11 +23,23 @@
 #include <pthfs/str.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define VOLUME_ROOT 1 /* inode of the root */
 
+enum volume_mode {
+	VOLUME_READ, /* writes nothing, locks nothing. A half-done -o inplace commit is shown done */
+	VOLUME_RW,   /* a mount, `commit`, `recover`: locked; edits are journalled; those left behind
+	              * by a crash are taken up again, a half-done commit is finished */
+	VOLUME_EDIT, /* one command's edits: locked, committed or lost, no journal. Refused when edits
+	              * wait in a journal */
+};
+
 struct volume_opts {
+	enum volume_mode mode;
+	bool inplace;       /* commit by patching the file itself (redo journal) */
+	bool compact;       /* commit in torch's own layout */
 	bool salvage;
 	bool show_hidden;   /* list the hidden names in readdir */
 	uint32_t max_names; /* 0: the default */
@@ -38,6 +54,9 @@ struct vattr {
 	uint32_t nlink;
 	uint64_t size;
 	bool dynamic; /* text that may change while mounted: not to be cached */
+	bool shared;  /* editing: other inodes show the same bytes; not to be cached either */
+	/* When it was last edited; tv_sec 0: not since the checkpoint was opened. */
+	struct timespec changed;
 };
 
 int volume_open(const char *path, const struct volume_opts *o, struct volume **ret, struct err *e);
@@ -101,6 +120,102 @@ int volume_listxattr(struct volume *v, uint64_t ino, struct buf *out, struct err
 
 uint64_t volume_bytes(const struct volume *v); /* of all distinct tensors as shown */
 uint64_t volume_names(const struct volume *v); /* inodes */
+
+/* --- editing (VOLUME_RW, VOLUME_EDIT; otherwise ERR_SYS with EROFS) --------------------------------- */
+
+/* What opening for editing found and did: "took up 12 edits that were not committed (...)", ""
+ * normally. One sentence a line. */
+const char *volume_notice(const struct volume *v);
+bool volume_editing(const struct volume *v);
+
+/* Who asks, for the calls of this thread that follow; 0 (at first): nobody in particular. To the
+ * process that removed or moved NAME its NAME.meta still answers, since it has read that name already
+ * and wants it gone too. */
+void volume_caller(pid_t pid);
+
+/* A file of that name, open for writing: of the type that a removed one of this name had, or
+ * scratch; NAME.npy and NAME.meta make the tensor NAME, NAME.json a value, when they are closed. */
+int volume_create(struct volume *v, uint64_t dir, struct str name, struct vattr *ret,
+		struct vfile **f, struct err *e);
+int volume_mkdir(struct volume *v, uint64_t dir, struct str name, struct vattr *ret, struct err *e);
+int volume_unlink(struct volume *v, uint64_t dir, struct str name, struct err *e);
+int volume_rmdir(struct volume *v, uint64_t dir, struct str name, struct err *e);
+/* noreplace: ERR_EXISTS when to_name is there. Without, a file gives way as rename(2) has it, but a
+ * tensor is not moved onto another tensor (ERR_EXISTS). */
+int volume_rename(struct volume *v, uint64_t dir, struct str name, uint64_t to_dir,
+		struct str to_name, bool noreplace, struct err *e);
+/* A further name for a tensor: tied. */
+int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct str name, struct vattr *ret,
+		struct err *e);
+
+/* Open for reading and writing. trunc: as O_TRUNC; the old content comes back at close unless the
+ * new one fits. A file that cannot be written says why here. */
+int volume_file_edit(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e);
+/* All len bytes or an error. Past the end of a tensor: EFBIG. */
+int volume_file_write(struct vfile *f, const void *buf, size_t len, uint64_t off, struct err *e);
+int volume_file_truncate(struct vfile *f, uint64_t size, struct err *e);
+/* truncate(2) without an open file: only to the size that it has, or scratch. */
+int volume_truncate(struct volume *v, uint64_t ino, uint64_t size, struct err *e);
+/* At every close of a descriptor: what was written takes effect, or ERR_INVALID and it does not.
+ * volume_file_close() then drops what did not fit. */
+int volume_file_flush(struct vfile *f, struct err *e);
+/* fsync: flush, and every edit so far is in the journal and on the disk. f NULL: all of it. */
+int volume_sync(struct volume *v, struct vfile *f, struct err *e);
+
+struct commit_opts {
+	bool dry_run;
+	bool compact;  /* also when nothing else changed */
+	bool unmounting; /* nobody needs the volume afterwards: the journal goes */
+	const char *output; /* another file, which must not exist yet; the checkpoint stays as it is, and
+	                     * the edits stay edits. NULL: the checkpoint */
+	/* Told about progress, at most every 100 ms; NULL: nobody. */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	void *ctx;
+};
+struct commit_result {
+	uint64_t edits;    /* how many there were; 0: nothing was done */
+	uint64_t written;  /* bytes (dry run: that would be) */
+	uint64_t size;     /* of the file now */
+	uint64_t dead;     /* bytes in it that compact would give back */
+	const char *way;   /* "cloned and patched", "copied", "patched in place", static */
+};
+/* All or nothing. Reading goes on meanwhile, writing waits. ERR_REFUSED: the checkpoint is not the
+ * one that was opened any more; nothing was touched, the edits stay in the journal. */
+int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_result *ret,
+		struct err *e);
+/* Drops every edit: the volume shows the checkpoint again, and the journal is empty. */
+int volume_revert(struct volume *v, struct err *e);
+/* How far the commit that is going on is; false: none is. Takes no lock. */
+bool volume_progress(const struct volume *v, uint64_t *done, uint64_t *total);
+
+/* .pthfs/status: "clean\n", or "dirty: 3 edits ...\n" and a line for each edit ("renamed a -> b");
+ * then scratch files, the last commit. json: {"state": "clean" | "dirty", "edits": [{...}], ...}. */
+void volume_status(struct volume *v, bool json, struct buf *out);
+uint64_t volume_edits(struct volume *v); /* how many edits wait */
+/* The same of a checkpoint that this process has not opened for editing: clean, edits left behind,
+ * a half-done commit, who holds it. *ret: true when it is clean. Writes nothing. */
+int volume_status_of(const char *path, bool json, struct buf *out, bool *clean, struct err *e);
+/* Throws the journal of a checkpoint away that nobody holds, finishing a half-done commit first.
+ * *edits: how many were dropped. */
+int volume_revert_file(const char *path, uint64_t *edits, struct err *e);
+
+/* --- editing by path, for commands ---------------------------------------------------------------- */
+
+/* A path as volume_resolve() takes it; the last part need not be there: *name is it, borrowed. */
+int volume_parent(struct volume *v, const char *path, uint64_t *dir, struct str *name,
+		struct err *e);
+/* value: text of the type that is there; for a new key True, None, numbers, JSON, else text. */
+int volume_set(struct volume *v, const char *path, struct str value, struct err *e);
+/* The tensor becomes what the .npy file holds (its bytes are not copied before the commit). */
+int volume_set_npy(struct volume *v, const char *path, const char *npy, struct err *e);
+/* Everything that a glob matches (as for volume_walk); *n: names removed. */
+int volume_remove(struct volume *v, const char *glob, uint64_t *n, struct err *e);
+/* Keys of a state_dict (path of its directory), or of every one in the file (NULL), all at once:
+ * map() writes the new key into out and returns true, or false to leave it. Nothing is changed when
+ * two would become one (ERR_EXISTS names them). *n: how many were renamed. */
+typedef bool volume_key_fn(void *ctx, struct str key, struct buf *out);
+int volume_rename_keys(struct volume *v, const char *path, volume_key_fn *map, void *ctx,
+		uint64_t *n, struct err *e);
 
 /* --- for commands -------------------------------------------------------------------------------- */
 

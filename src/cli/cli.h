@@ -14,9 +14,17 @@ enum { MOUNT_OK = 0, MOUNT_USAGE = 1, MOUNT_SYSTEM = 2, MOUNT_FAILURE = 32 };
 /* Each is called with its own name as argv[0] and returns the exit code. */
 int cmd_mount(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_commit(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
+int cmd_recover(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
+int cmd_rename(int argc, char **argv);
+int cmd_set(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
+int cmd_compact(int argc, char **argv);
 /* As mount.pthfs and mount.fuse.pthfs: mount(8)'s way of calling, SRC MNT [-sfnv] [-o opts]. */
 int cmd_mount_helper(int argc, char **argv);
 

@@ -5,6 +5,7 @@
  * the first answer of the mount happens with the terminal still there.
  */
 #include "cli.h"
+#include "oneshot.h"
 #include "mountpoint.h"
 #include "opts.h"
 
@@ -110,6 +111,8 @@ static int serve(struct mounting *m)
 
 	if (m->at.cleared && !m->o.fs.quiet)
 		cli_error("%s: cleared a dead mount of %s", m->shown, m->at.cleared);
+	if (!m->o.fs.quiet)
+		oneshot_say_notice(m->v);
 	if (m->o.verbose)
 		say_log(m->v);
 	fflush(NULL); /* before the fork, so that nothing is written twice */

@@ -1,114 +1,54 @@
 /* cmd_umount.c - `pthfs umount MNT...`: take mounts away, and return when they are really gone.
  *
  * umount(8) returns while the daemon still lives: it may hold the checkpoint, and it removes the
- * mount point a moment later. So the daemon is asked for its process number first (FS_IOC_PID on
- * the root), a pidfd is opened, and after the unmount its end is waited for. A child asks, under
- * the user of the mount (FUSE answers nobody else, not even root), so that a daemon that is stuck
- * cannot hold this command up.
+ * mount point a moment later. So the daemon is asked for its process number first, a pidfd is
+ * opened, and after the unmount its end is waited for.
+ *
+ *	read-write:  held? -> commit (or revert) -> unmount -> wait -> is a journal left?
+ *
+ * The commit comes before the unmount, since a mount that is there can say why it failed, and be
+ * given room. What is edited between the two is committed by the daemon at its end.
  */
 #include "cli.h"
+#include "control.h"
 #include "holders.h"
 #include "mountinfo.h"
+#include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <pthfs/cleanup.h>
-#include <pthfs/fs.h>
-#include <signal.h>
+#include <pthfs/volume.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const char umount_help[] =
-		"usage: pthfs umount [-lq] MOUNTPOINT|CHECKPOINT ...\n"
+		"usage: pthfs umount [-lq] [--discard] MOUNTPOINT|CHECKPOINT ...\n"
 		"\n"
 		"Takes mounts away and waits until the process that served each has ended. A\n"
-		"checkpoint stands for its mount when it has just one. A busy mount stays, and "
-		"who\n"
-		"holds it is said.\n"
+		"checkpoint stands for its mount when it has just one. A busy mount stays, and who\n"
+		"holds it is said. The edits of a mount with -o rw are committed first; when that\n"
+		"fails, the mount stays, and nothing is lost.\n"
 		"\n"
-		"  -l, --lazy    detach a busy mount: it ends when nobody uses it any more\n"
+		"      --discard drop the edits instead\n"
+		"  -l, --lazy    detach a busy mount: it ends, and commits, when nobody uses it any\n"
+		"                more\n"
 		"  -q, --quiet   do not say who holds a busy mount\n"
 		"\n"
 		"Exit code: 0 gone, 1 busy, 2 error.\n";
 
-enum { ASK_MS = 10 * 1000, WAIT_MS = 60 * 1000, MOST_HOLDERS = 10 };
+enum { WAIT_MS = 60 * 1000, MOST_HOLDERS = 10 };
 
 struct umounting {
-	bool lazy, quiet;
+	bool lazy, quiet, discard;
 };
 
-/* In the child: become who mounted it, ask, tell the parent. */
-static void ask(const struct mount *m, int out)
-{
-	long uid = mount_number(m, "user_id="), gid = mount_number(m, "group_id=");
-	uint32_t pid = 0;
-	int fd;
-
-	if (geteuid() == 0 && uid > 0 && gid >= 0 &&
-			(setresgid((gid_t)gid, (gid_t)gid, (gid_t)gid) < 0 ||
-					setresuid((uid_t)uid, (uid_t)uid, (uid_t)uid) < 0))
-		return;
-	fd = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, FS_IOC_PID, &pid) < 0)
-		return;
-	if (write(out, &pid, sizeof pid) < 0)
-		return; /* the parent has gone */
-}
-
-static uint32_t daemon_pid(const struct mount *m)
-{
-	struct pollfd p = {.events = POLLIN};
-	uint32_t pid = 0;
-	int ends[2];
-	pid_t child;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return 0;
-	child = fork();
-	if (child == 0) {
-		ask(m, ends[1]);
-		_exit(0);
-	}
-	close(ends[1]);
-	p.fd = ends[0];
-	if (child < 0 || poll(&p, 1, ASK_MS) != 1 || read(ends[0], &pid, sizeof pid) != sizeof pid)
-		pid = 0;
-	close(ends[0]);
-	if (child > 0) {
-		kill(child, SIGKILL);
-		waitpid(child, NULL, 0);
-	}
-	return pid;
-}
-
-/* A pidfd of the process that serves m, or -1. Its number is its own, in a container maybe
- * another's here: the name has to fit. */
-static int daemon_open(const struct mount *m, uint32_t *pid)
-{
-	char path[64], comm[16] = "";
-	int fd;
-
-	*pid = daemon_pid(m);
-	if (!*pid)
-		return -1;
-	fd = (int)syscall(SYS_pidfd_open, (pid_t)*pid, 0);
-	snprintf(path, sizeof path, "/proc/%u/comm", *pid);
-	_cleanup_(closep) int in = open(path, O_RDONLY | O_CLOEXEC);
-	if (in >= 0 && read(in, comm, sizeof comm) > 0 && strncmp(comm, "pthfs\n", 6) == 0)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static int wait_end(int fd, uint32_t pid, const char *point)
+/* One that was read-write may still write gigabytes, of edits that came late. */
+static int wait_end(int fd, uint32_t pid, const struct mount *m)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int r;
@@ -118,8 +58,30 @@ static int wait_end(int fd, uint32_t pid, const char *point)
 	while (r < 0 && errno == EINTR);
 	if (r > 0)
 		return CLI_SAME;
-	cli_error("%s is unmounted, but its process %u has not ended after %d s", point, pid,
-			WAIT_MS / 1000);
+	cli_error("%s is unmounted, but its process %u has not ended after %d s%s", m->point, pid,
+			WAIT_MS / 1000, mount_is_rw(m) ? ": waiting for its commit" : "");
+	while (mount_is_rw(m) && (r = poll(&p, 1, -1)) < 0 && errno == EINTR)
+		;
+	return r > 0 ? CLI_SAME : CLI_ERROR;
+}
+
+/* Edits that neither we nor the daemon could commit are in the journal. Where the checkpoint is not
+ * to be found (-o fsname=) nothing can be said. */
+static int check_journal(const struct mount *m)
+{
+	struct err e = {0};
+	struct buf said;
+	bool clean = true;
+
+	buf_init(&said, 64 << 20);
+	if (volume_status_of(m->source, false, &said, &clean, &e) < 0)
+		clean = true;
+	buf_release(&said);
+	if (clean)
+		return CLI_SAME;
+	cli_error("%s: edits were not committed and are left in its journal: pthfs commit %s tries "
+		  "again, pthfs revert %s drops them",
+			m->source, m->source, m->source);
 	return CLI_ERROR;
 }
 
@@ -136,7 +98,49 @@ static int say_busy(const struct umounting *u, const struct mount *m, const stru
 	return CLI_DIFFERENT;
 }
 
-/* A process that has just ended may hold its files a moment longer. */
+/* Before anything is written: a busy mount stays, with its edits. A process that has just ended may
+ * hold its files a moment longer. */
+static bool is_held(const struct mount *m, const struct mount_table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->at[i].parent == m->id)
+			return true;
+	for (int tries = 0; tries < 10; tries++) {
+		if (holders_print(m, stderr, 0) == 0)
+			return false;
+		usleep(20 * 1000);
+	}
+	return true;
+}
+
+/* The edits of a mount that is to go. CLI_SAME: unmount it. */
+static int settle(const struct umounting *u, const struct mount *m, const struct mount_table *t)
+{
+	struct control c = {
+			.file = ".pthfs/commit",
+			.word = "commit\n",
+			.doing = "committing",
+			.advice = "the mount is still there; make room and try again, or pthfs "
+				  "revert drops the edits",
+			.if_dirty = true,
+	};
+	int code;
+
+	if (!mount_is_rw(m) || (u->lazy && !u->discard))
+		return CLI_SAME;
+	if (!u->lazy && is_held(m, t))
+		return say_busy(u, m, t);
+	if (u->discard) {
+		c.file = ".pthfs/revert";
+		c.word = "revert\n";
+		c.doing = "reverting";
+		c.advice = "the mount is still there";
+	}
+	code = control_mount(m, &c);
+	return code == CLI_DIFFERENT ? CLI_SAME : code; /* its process has ended: the journal tells */
+}
+
+/* As above. */
 static int detach(const char *point, bool lazy, struct err *e)
 {
 	int r = 0;
@@ -162,14 +166,18 @@ static int umount_one(const struct umounting *u, const struct mount *m, const st
 				mount_number(m, "user_id="));
 		return CLI_ERROR;
 	}
+	r = settle(u, m, t);
+	if (r != CLI_SAME)
+		return r;
 	if (!u->lazy)
-		fd = daemon_open(m, &pid);
+		fd = server_open(m, &pid);
 	r = detach(m->point, u->lazy, &e);
 	if (r < 0 && err_errno(r, &e) == EBUSY)
 		return say_busy(u, m, t);
 	if (r < 0)
 		return cli_fail(CLI_ERROR, NULL, &e);
-	return fd < 0 ? CLI_SAME : wait_end(fd, pid, m->point);
+	r = fd < 0 ? CLI_SAME : wait_end(fd, pid, m);
+	return r == CLI_SAME && mount_is_rw(m) && !u->lazy ? check_journal(m) : r;
 }
 
 /* The path is no mount point: it may be a checkpoint with a mount. */
@@ -273,6 +281,7 @@ int cmd_umount(int argc, char **argv)
 	static const struct option longs[] = {
 			{"lazy", no_argument, NULL, 'l'},
 			{"quiet", no_argument, NULL, 'q'},
+			{"discard", no_argument, NULL, 'D'},
 			{"help", no_argument, NULL, 'h'},
 			{NULL, 0, NULL, 0},
 	};
@@ -284,9 +293,9 @@ int cmd_umount(int argc, char **argv)
 			fputs(umount_help, stdout);
 			return cli_finish(CLI_SAME);
 		}
-		if (c != 'l' && c != 'q')
+		if (c == '?')
 			return cli_bad_option(CLI_ERROR, "umount", argv);
-		*(c == 'l' ? &u.lazy : &u.quiet) = true;
+		*(c == 'l' ? &u.lazy : c == 'q' ? &u.quiet : &u.discard) = true;
 	}
 	if (optind == argc) {
 		cli_error("umount: which mount point? (pthfs umount --help)");

@@ -17,9 +17,17 @@ static const struct command {
 } commands[] = {
 		{"mount", cmd_mount},
 		{"umount", cmd_umount},
+		{"status", cmd_status},
+		{"commit", cmd_commit},
+		{"revert", cmd_revert},
+		{"recover", cmd_recover},
 		{"ls", cmd_ls},
 		{"info", cmd_info},
 		{"cat", cmd_cat},
+		{"rename", cmd_rename},
+		{"set", cmd_set},
+		{"rm", cmd_rm},
+		{"compact", cmd_compact},
 };
 
 /* Descriptors 0 to 2 exist, so that no file of ours becomes one of them. What was closed fails when

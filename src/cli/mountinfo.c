@@ -153,6 +153,11 @@ bool mount_is_ours(const struct mount *m)
 	return strcmp(m->type, "fuse.pthfs") == 0;
 }
 
+bool mount_is_rw(const struct mount *m)
+{
+	return strcmp(m->super, "rw") == 0 || strncmp(m->super, "rw,", 3) == 0;
+}
+
 long mount_number(const struct mount *m, const char *key)
 {
 	const char *p = m->super;

@@ -26,6 +26,7 @@ const struct mount *mount_by_id(const struct mount_table *t, int id);
 /* The mount that the path lies in, found without asking its file system. NULL: not there. */
 const struct mount *mount_holding(const struct mount_table *t, const char *path);
 bool mount_is_ours(const struct mount *m);
+bool mount_is_rw(const struct mount *m); /* the file system, whatever the mount point is */
 /* "user_id=" and the like from the super options; -1 when it is not there. */
 long mount_number(const struct mount *m, const char *key);
 

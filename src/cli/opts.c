@@ -5,7 +5,8 @@
  * of them is refused by name, because a misspelt option that is passed over hurts later.
  *
  * mount.fuse3 always adds "dev,suid" or their opposites, and mount(8) always says "rw" where
- * nobody said "ro": together they are how we know that "rw" is nobody's wish.
+ * nobody said "ro": together they are how we know that "rw" is nobody's wish. "edit" is the word
+ * that means it everywhere.
  */
 #include "opts.h"
 
@@ -25,6 +26,8 @@ static const struct rule {
 } rules[] = {
 #define AT(member) offsetof(struct mount_opts, member)
 		{"salvage", FLAG, AT(volume.salvage)},
+		{"inplace", FLAG, AT(volume.inplace)},
+		{"compact", FLAG, AT(volume.compact)},
 		{"show_hidden", FLAG, AT(volume.show_hidden)},
 		{"max_names=", NUMBER, AT(volume.max_names)},
 		{"noxattr", FLAG, AT(fs.noxattr)},
@@ -47,6 +50,7 @@ static const struct rule {
 		{"debug", FLAG, AT(fs.debug)},
 		{"ro", FLAG, AT(ro)},
 		{"rw", FLAG, AT(rw)},
+		{"edit", FLAG, AT(edit)},
 		{"remount", FLAG, AT(remount)},
 		{"dev", FLAG, AT(dev)},
 		{"nodev", FLAG, AT(dev)},
@@ -309,6 +313,28 @@ static mode_t mask_of(uint32_t own, uint32_t both)
 	return mask == OPT_UNSET ? (mode_t)-1 : mask;
 }
 
+static int finish_editing(struct mount_opts *o, struct err *e)
+{
+	bool wanted = o->edit || (o->rw && !opts_from_mount(o));
+
+	if (wanted && o->ro)
+		return err_set(e, ERR_USAGE, "-o ro and -o %s contradict each other",
+				o->edit ? "edit" : "rw");
+	if (wanted && o->volume.salvage)
+		return err_set(e, ERR_USAGE,
+				"-o salvage: what is left of a damaged file is not edited; mount it "
+				"read-only and copy out what is there");
+	if (!wanted && (o->volume.inplace || o->volume.compact))
+		return err_set(e, ERR_USAGE, "-o %s says how to commit: it needs -o rw%s",
+				o->volume.inplace ? "inplace" : "compact",
+				opts_from_mount(o) ? " (with mount and in fstab: edit)" : "");
+	if (wanted) {
+		o->volume.mode = VOLUME_RW;
+		o->fs.rw = true;
+	}
+	return 0;
+}
+
 int opts_finish(struct mount_opts *o, struct err *e)
 {
 	o->fs.fmask = mask_of(o->fmask, o->umask);
@@ -317,10 +343,8 @@ int opts_finish(struct mount_opts *o, struct err *e)
 		return err_set(e, ERR_USAGE,
 				"a mount cannot be changed with remount: unmount it and mount "
 				"again");
-	if (o->rw && !o->ro && !opts_from_mount(o))
-		return err_set(e, ERR_USAGE,
-				"-o rw: writing through a mount is not there yet, mount it "
-				"read-only");
+	if (finish_editing(o, e) < 0)
+		return ERR_USAGE;
 	buf_putc(&o->fuse, '\0');
 	if (o->fuse.failed)
 		return err_nomem(e);

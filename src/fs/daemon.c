@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 static char caught[400];
@@ -66,6 +67,28 @@ void fs_log_to(struct volume *v, const struct fs_opts *o)
 	openlog("pthfs", LOG_PID, LOG_DAEMON);
 	fuse_set_log_func(fuse_to_syslog);
 	log_sink(volume_log(v), line_to_syslog);
+}
+
+/* One line that is written over, as commands show it too. */
+void fs_say_progress(time_t *last, uint64_t done, uint64_t total)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!*last)
+		*last = now.tv_sec;
+	if (now.tv_sec == *last || !total || !isatty(2))
+		return;
+	*last = now.tv_sec;
+	fprintf(stderr, "\rcommitting: %u%% of %s\033[K",
+			(unsigned int)((double)done * 100 / (double)total), STR_SIZE(total));
+	fflush(stderr);
+}
+
+void fs_say_progress_over(const time_t *last)
+{
+	if (*last && isatty(2))
+		fputs("\r\033[K", stderr);
 }
 
 void fs_detach_stdio(void)

@@ -1,9 +1,9 @@
 /* dir.c - listing.
  *
- * The kernel keeps a listing once it has it (cache_readdir, keep_cache), and where it can it does
- * not even ask to open the directory: ENOSYS once stands for "always, and cache it". Offsets are
- * the volume's cursors. With readdirplus each entry but . and .. counts as looked up, here
- * and in the volume alike.
+ * Read-only, the kernel keeps a listing once it has it (cache_readdir, keep_cache), and where it
+ * can it does not even ask to open the directory: ENOSYS once stands for "always, and cache it".
+ * With rw it keeps none, so it is never told that. Offsets are the volume's cursors. With
+ * readdirplus each entry but . and .. counts as looked up, here and in the volume alike.
  */
 #include "in.h"
 
@@ -22,12 +22,14 @@ struct listing {
 
 void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-	if (fs_of(req)->no_opendir) {
+	const struct fs *fs = fs_of(req);
+
+	if (fs->no_opendir) {
 		fuse_reply_err(req, ENOSYS);
 		return;
 	}
-	fi->cache_readdir = 1;
-	fi->keep_cache = 1;
+	fi->cache_readdir = !fs->o->rw;
+	fi->keep_cache = !fs->o->rw;
 	fuse_reply_open(req, fi);
 }
 

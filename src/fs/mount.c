@@ -1,12 +1,15 @@
 /* mount.c - from a volume to a mount that answers, and to its end.
  *
  *	parent: session, mount ──fork──> wait for the child's byte, look at the mount, return
- *	child:                      └──> setsid, signals, loop; init writes the byte; unmount at the
- *end
+ *	child:                      └──> setsid, signals, loop (init writes the byte), unmount,
+ *	                                 with rw commit
  *
  * The mount is made before the fork, so that its errors reach the terminal in the ordinary way.
  * When the child dies before its first answer, the parent takes the mount away again. The parent
- * touches the mount only after the child's byte; nothing in the child ever touches it.
+ * touches the mount only after the child's byte; what serves requests never touches it.
+ *
+ * At the end the mount goes before the files are closed and committed, so that nobody edits what
+ * would not be in the checkpoint any more.
  */
 #include "in.h"
 
@@ -14,7 +17,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,11 +50,12 @@ static int session_new(struct fs *fs, struct fuse_session **ret, struct err *e)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	const char *extra = fs->o->fuse_opts;
+	const struct fuse_lowlevel_ops ops = fs_ops(fs->o->rw);
 	struct buf opts;
 	struct fuse_session *se = NULL;
 
 	buf_init(&opts, 1 << 16);
-	buf_puts(&opts, "ro,default_permissions");
+	buf_puts(&opts, fs->o->rw ? "rw,default_permissions" : "ro,default_permissions");
 	if (!names_option(extra, "subtype="))
 		buf_puts(&opts, ",subtype=pthfs");
 	if (!names_option(extra, "fsname=")) {
@@ -68,7 +74,7 @@ static int session_new(struct fs *fs, struct fuse_session **ret, struct err *e)
 			fuse_opt_add_arg(&args, "-o") == 0 &&
 			fuse_opt_add_arg(&args, opts.p) == 0 &&
 			(!fs->o->debug || fuse_opt_add_arg(&args, "-d") == 0))
-		se = fuse_session_new(&args, &fs_ops, sizeof fs_ops, fs);
+		se = fuse_session_new(&args, &ops, sizeof ops, fs);
 	fuse_opt_free_args(&args);
 	buf_release(&opts);
 	if (!se)
@@ -106,6 +112,9 @@ static void default_signals(void)
 	signal(SIGHUP, SIG_DFL);
 }
 
+/* Writers wait for a commit, readers do not: some threads more than libfuse's 10. */
+#define RW_THREADS 16
+
 static int loop(const struct fs_opts *o, struct fuse_session *se)
 {
 	struct fuse_loop_config *cfg;
@@ -119,6 +128,8 @@ static int loop(const struct fs_opts *o, struct fuse_session *se)
 	fuse_loop_cfg_set_clone_fd(cfg, o->clone_fd);
 	if (o->max_threads)
 		fuse_loop_cfg_set_max_threads(cfg, o->max_threads);
+	else if (o->rw)
+		fuse_loop_cfg_set_max_threads(cfg, RW_THREADS);
 	if (o->max_idle_threads)
 		fuse_loop_cfg_set_idle_threads(cfg, o->max_idle_threads);
 	r = fuse_session_loop_mt(se, cfg);
@@ -127,20 +138,54 @@ static int loop(const struct fs_opts *o, struct fuse_session *se)
 }
 
 /* A positive end of the loop is the signal that ended it: as good an end as an unmount. */
-static int serve(struct fs *fs, struct fuse_session *se, struct err *e)
+static int serve_ro(struct fs *fs, struct fuse_session *se, struct err *e)
 {
 	int r;
+
+	if (fuse_set_signal_handlers(se) != 0)
+		return err_sys(e, errno, "cannot listen to signals");
+	r = loop(fs->o, se);
+	fuse_remove_signal_handlers(se);
+	return r < 0 ? err_sys(e, -r, "the mount ended by an error") : 0;
+}
+
+static int serve_rw(struct fs *fs, struct fuse_session *se, struct err *e)
+{
+	struct ending end;
+	int r;
+
+	r = fs_end_listen(&end, fs, se, e);
+	if (r < 0)
+		return r;
+	r = loop(fs->o, se);
+	fs_end_over(&end);
+	return r < 0 ? err_sys(e, -r, "the mount ended by an error") : 0;
+}
+
+/* libfuse leaves a mount alone whose connection was cut (abort): it would be there, dead. */
+static void take_away(struct fuse_session *se, const char *mnt)
+{
+	struct stat st;
+
+	fuse_session_unmount(se);
+	if (stat(mnt, &st) < 0 && errno == ENOTCONN && umount2(mnt, MNT_DETACH) < 0)
+		return; /* not root: the next mount there clears it */
+}
+
+static int serve(struct fs *fs, struct fuse_session *se, struct err *e)
+{
+	int r, committed = 0;
 
 	prctl(PR_SET_NAME, "pthfs"); /* also when it was called as mount.fuse.pthfs */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	if (fuse_set_signal_handlers(se) != 0)
-		return err_sys(e, errno, "cannot listen to signals");
 	fs_log_to(fs->v, fs->o);
-	r = loop(fs->o, se);
-	fuse_remove_signal_handlers(se);
+	r = fs->o->rw ? serve_rw(fs, se, e) : serve_ro(fs, se, e);
+	take_away(se, fs->mnt);
 	fs_release_all(fs);
-	return r < 0 ? err_sys(e, -r, "the mount ended by an error") : 0;
+	if (fs->o->rw && fs->answered)
+		committed = fs_end_commit(fs, e);
+	return committed < 0 ? committed : r;
 }
 
 /* The child's byte, then an answer of the mount itself. */
@@ -200,9 +245,9 @@ static int serve_behind(struct fs *fs, struct fuse_session *se, const char *mnt,
  * keeps it. (volatile: nobody reads it but a leak checker.) */
 static struct fuse_session *volatile parents_session;
 
-static double timeout_of(double wish)
+static double timeout_of(double wish, bool rw)
 {
-	return wish < 0 ? FS_FOREVER : wish;
+	return wish >= 0 ? wish : rw ? 0 : FS_FOREVER;
 }
 
 int fs_serve(struct volume *v, const char *mnt, const struct fs_opts *o, enum fs_side *side,
@@ -211,9 +256,10 @@ int fs_serve(struct volume *v, const char *mnt, const struct fs_opts *o, enum fs
 	struct fs fs = {
 			.v = v,
 			.o = o,
-			.entry_timeout = timeout_of(o->entry_timeout),
-			.attr_timeout = timeout_of(o->attr_timeout),
-			.negative_timeout = timeout_of(o->negative_timeout),
+			.mnt = mnt,
+			.entry_timeout = timeout_of(o->entry_timeout, o->rw),
+			.attr_timeout = timeout_of(o->attr_timeout, o->rw),
+			.negative_timeout = timeout_of(o->negative_timeout, o->rw),
 			.ready_fd = -1,
 			.open_lock = PTHREAD_MUTEX_INITIALIZER,
 	};

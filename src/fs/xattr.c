@@ -1,4 +1,4 @@
-/* xattr.c - extended attributes, and the one ioctl. */
+/* xattr.c - extended attributes, and the ioctls. */
 #include "in.h"
 
 #include <errno.h>
@@ -65,14 +65,27 @@ void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	buf_release(&names);
 }
 
+static void reply_progress(fuse_req_t req)
+{
+	struct fs_progress p = {0};
+
+	p.running = volume_progress(fs_of(req)->v, &p.done, &p.total);
+	if (!p.running)
+		p.done = p.total = 0;
+	fuse_reply_ioctl(req, 0, &p, sizeof p);
+}
+
 void fs_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int cmd, void *arg,
 		struct fuse_file_info *fi, unsigned int flags, const void *in, size_t in_size,
 		size_t out_size)
 {
 	uint32_t pid = (uint32_t)getpid();
 
-	if (cmd != FS_IOC_PID || ino != VOLUME_ROOT || out_size < sizeof pid)
-		fuse_reply_err(req, ENOTTY);
-	else
+	if (ino == VOLUME_ROOT && cmd == FS_IOC_PID && out_size >= sizeof pid)
 		fuse_reply_ioctl(req, 0, &pid, sizeof pid);
+	else if (ino == VOLUME_ROOT && cmd == FS_IOC_PROGRESS &&
+			out_size >= sizeof(struct fs_progress))
+		reply_progress(req);
+	else
+		fuse_reply_err(req, ENOTTY);
 }

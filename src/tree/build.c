@@ -6,8 +6,11 @@
  *
  * First everything below the root; then, as roots of their own, the raw attributes of whole
  * modules (.pthfs/object/), whose names do not count as names of a tensor.
+ *
+ * by_name holds an id under every name that it ever had, and may hold one of a node that never came
+ * to be: whoever finds it looks at the node itself. So nothing is taken out of it when names change.
  */
-#include <pthfs/tree.h>
+#include "tree_in.h"
 
 #include <pthfs/cleanup.h>
 #include <string.h>
@@ -20,7 +23,7 @@ struct place {
 	uint32_t parent;
 };
 
-static uint64_t place_hash(uint32_t parent, struct str name)
+uint64_t tree_place_hash(uint32_t parent, struct str name)
 {
 	return str_hash(name) ^ (parent + 1) * 0x9e3779b97f4a7c15u;
 }
@@ -29,7 +32,16 @@ static bool same_place(const void *ctx, const void *key, uint32_t id)
 {
 	const struct place *p = ctx;
 	const struct str *name = key;
-	return p->t->nodes.at[id].parent == p->parent && str_eq(node_name(p->t, id), *name);
+	if (id >= p->t->nodes.n)
+		return false;
+	const struct node *n = &p->t->nodes.at[id];
+	return n->parent == p->parent && !(n->flags & NODE_GONE) &&
+	       str_eq(node_name(p->t, id), *name);
+}
+
+static bool same_id(const void *ctx, const void *key, uint32_t id)
+{
+	return *(const uint32_t *)key == id;
 }
 
 static uint32_t find_hashed(const struct tree *t, uint32_t dir, struct str name, uint64_t hash)
@@ -40,7 +52,15 @@ static uint32_t find_hashed(const struct tree *t, uint32_t dir, struct str name,
 
 uint32_t tree_find(const struct tree *t, uint32_t dir, struct str name)
 {
-	return find_hashed(t, dir, name, place_hash(dir, name));
+	return find_hashed(t, dir, name, tree_place_hash(dir, name));
+}
+
+int tree_index(struct tree *t, uint32_t id)
+{
+	uint64_t hash = tree_place_hash(t->nodes.at[id].parent, node_name(t, id));
+	if (idmap_find(&t->by_name, hash, same_id, NULL, &id) != IDMAP_NONE)
+		return 0; /* it had this name before */
+	return idmap_add(&t->by_name, hash, id);
 }
 
 static int over_limit(const struct tree *t, struct err *e)
@@ -63,8 +83,7 @@ static struct str unique_name(const struct tree *t, uint32_t dir, struct str nam
 	return buf_view(b);
 }
 
-/* The text that stands as it is may be borrowed from the graph: most names cost no copy. */
-static bool plain_name(const struct graph *g, oref key, struct str name, struct str *ret)
+bool tree_plain_name(const struct graph *g, oref key, struct str name, struct str *ret)
 {
 	struct str text;
 	if (!key_text(g, key, &text) || !str_eq(text, name))
@@ -73,7 +92,7 @@ static bool plain_name(const struct graph *g, oref key, struct str name, struct 
 	return true;
 }
 
-static bool is_dir(const struct model *m, uint32_t value)
+bool tree_value_is_dir(const struct model *m, uint32_t value)
 {
 	uint8_t kind = m->values.at[value].kind;
 	return kind != VALUE_LEAF && kind != VALUE_TENSOR;
@@ -82,7 +101,7 @@ static bool is_dir(const struct model *m, uint32_t value)
 /* A top object that is shown as the one name `value`; then the root stands for it too. */
 static bool is_lone(const struct model *m, uint32_t value)
 {
-	return !is_dir(m, value) || m->values.at[value].kind == VALUE_PARTS;
+	return !tree_value_is_dir(m, value) || m->values.at[value].kind == VALUE_PARTS;
 }
 
 /* Appends a node. `name` may be NULL-length for roots. */
@@ -92,7 +111,7 @@ static int add_node(struct tree *t, uint32_t parent, oref key, struct str name, 
 	struct str kept = name;
 	if (t->nodes.n >= t->max_names)
 		return over_limit(t, e);
-	if (name.n && !plain_name(&t->model->graph, key, name, &kept)) {
+	if (name.n && !tree_plain_name(&t->model->graph, key, name, &kept)) {
 		kept = arena_str(&t->names, name);
 		flags |= NODE_RENAMED;
 	}
@@ -105,82 +124,104 @@ static int add_node(struct tree *t, uint32_t parent, oref key, struct str name, 
 		.value = value,
 		.key = key,
 	};
-	if (is_dir(t->model, value))
+	if (tree_value_is_dir(t->model, value))
 		n.flags |= NODE_DIR;
 	if (!kept.p || vec_push(&t->nodes, n) < 0)
 		return err_nomem(e);
 	return 0;
 }
 
-/* Appends a child; one whose name is taken gets its own in number_rest(). */
-static int add_child(struct tree *t, uint32_t dir, oref key, struct str name, uint32_t value,
+int tree_append(struct tree *t, uint32_t dir, oref key, struct str name, uint32_t value,
 		bool *taken, struct err *e)
 {
 	uint16_t flags = t->nodes.at[dir].flags & NODE_OBJECT;
 	const struct value *v = &t->model->values.at[value];
 	if (flags && v->kind == VALUE_MODULE && v->raw != MODEL_NONE)
 		value = v->raw; /* below object/ everything is as it was pickled */
-	uint64_t hash = place_hash(dir, name);
+	uint64_t hash = tree_place_hash(dir, name);
 	if (find_hashed(t, dir, name, hash) != TREE_NONE)
 		flags |= NODE_NUMBERED, *taken = true;
 	int rc = add_node(t, dir, key, name, value, flags, e);
 	if (rc < 0)
 		return rc;
 	uint32_t id = (uint32_t)(t->nodes.n - 1);
-	t->nodes.at[dir].n++;
 	if (!(flags & NODE_NUMBERED) && idmap_add(&t->by_name, hash, id) < 0)
 		return err_nomem(e);
 	return 0;
 }
 
-/* The later of two names gets "~2", once it is known which names are real keys' own. */
-static int number_rest(struct tree *t, uint32_t dir, struct err *e)
+int tree_number_rest(struct tree *t, uint32_t dir, struct err *e)
 {
 	struct buf b;
 	size_t last = 0;
 	int rc = 0;
+	uint32_t slots = tree_slots(t, dir);
 	buf_init(&b, 512);
-	for (uint32_t i = 0; i < t->nodes.at[dir].n && rc == 0; i++) {
-		uint32_t id = t->nodes.at[dir].first + i;
-		struct node *n = &t->nodes.at[id];
-		if (!(n->flags & NODE_NUMBERED))
+	t->odd_names = true;
+	for (uint32_t i = 0; i < slots && rc == 0; i++) {
+		uint32_t id = tree_child(t, dir, i);
+		if (id == TREE_NONE || !(t->nodes.at[id].flags & NODE_NUMBERED))
 			continue;
+		struct node *n = &t->nodes.at[id];
 		struct str name = arena_str(&t->names,
 				unique_name(t, dir, node_name(t, id), &last, &b));
 		n->name = name.p;
 		n->name_len = (uint16_t)name.n;
 		n->flags |= NODE_RENAMED;
-		if (b.failed || !name.p || idmap_add(&t->by_name, place_hash(dir, name), id) < 0)
+		if (b.failed || !name.p || tree_index(t, id) < 0)
 			rc = err_nomem(e);
 	}
 	buf_release(&b);
 	return rc;
 }
 
-static int expand(struct tree *t, uint32_t dir, struct err *e)
+/* Appends a child for entry i of dir's value. */
+static int append_entry(struct tree *t, uint32_t dir, uint32_t i, struct buf *name, bool *taken,
+		struct err *e)
 {
 	const struct model *m = t->model;
-	const struct value *v = node_value(t, dir);
+	const struct entry *en = &m->entries.at[node_value(t, dir)->first + i];
+	name->n = 0;
+	name_of_key(&m->graph, en->key, name);
+	return name->failed ? err_nomem(e)
+			    : tree_append(t, dir, en->key, buf_view(name), en->value, taken, e);
+}
+
+static int expand(struct tree *t, uint32_t dir, struct err *e)
+{
+	uint32_t n = node_value(t, dir)->n;
 	struct buf name;
 	bool taken = false;
 	int rc = 0;
 	t->nodes.at[dir].first = (uint32_t)t->nodes.n;
-	if (v->n <= t->max_names - t->nodes.n && vec_room(&t->nodes, v->n) < 0)
+	if (n <= t->max_names - t->nodes.n && vec_room(&t->nodes, n) < 0)
 		return err_nomem(e);
 	buf_init(&name, 65536);
-	for (uint32_t i = 0; i < v->n && rc == 0; i++) {
-		const struct entry *en = &m->entries.at[v->first + i];
-		name.n = 0;
-		name_of_key(&m->graph, en->key, &name);
-		rc = name.failed ? err_nomem(e)
-				 : add_child(t, dir, en->key, buf_view(&name), en->value, &taken, e);
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		rc = append_entry(t, dir, i, &name, &taken, e);
+		t->nodes.at[dir].n += rc == 0;
 	}
 	buf_release(&name);
-	return rc == 0 && taken ? number_rest(t, dir, e) : rc;
+	return rc == 0 && taken ? tree_number_rest(t, dir, e) : rc;
 }
 
-/* Expands every directory from node `from` on, and those they bring. */
-static int expand_all(struct tree *t, uint32_t from, struct err *e)
+int tree_expand_late(struct tree *t, uint32_t dir, struct err *e)
+{
+	uint32_t n = node_value(t, dir)->n;
+	struct buf name;
+	bool taken = false;
+	int rc = 0;
+	buf_init(&name, 65536);
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		rc = append_entry(t, dir, i, &name, &taken, e);
+		if (rc == 0 && tree_attach(t, dir, (uint32_t)(t->nodes.n - 1)) < 0)
+			rc = err_nomem(e);
+	}
+	buf_release(&name);
+	return rc == 0 && taken ? tree_number_rest(t, dir, e) : rc;
+}
+
+int tree_expand_all(struct tree *t, uint32_t from, struct err *e)
 {
 	for (uint32_t i = from; i < t->nodes.n; i++) {
 		if (!(t->nodes.at[i].flags & NODE_DIR))
@@ -199,11 +240,12 @@ static int build_root(struct tree *t, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (!is_lone(m, m->root))
-		return expand_all(t, 0, e);
+		return tree_expand_all(t, 0, e);
 	bool taken;
 	t->nodes.at[0].first = 1;
-	rc = add_child(t, 0, OREF_NIL, STR("value"), m->root, &taken, e);
-	return rc < 0 ? rc : expand_all(t, 1, e);
+	rc = tree_append(t, 0, OREF_NIL, STR("value"), m->root, &taken, e);
+	t->nodes.at[0].n = rc == 0;
+	return rc < 0 ? rc : tree_expand_all(t, 1, e);
 }
 
 static int build_objects(struct tree *t, struct err *e)
@@ -219,6 +261,7 @@ static int build_objects(struct tree *t, struct err *e)
 			if (!t->object_root)
 				return err_nomem(e);
 			memset(t->object_root, 0xff, m->values.n * sizeof *t->object_root);
+			t->object_values = (uint32_t)m->values.n;
 		}
 		uint32_t value = t->nodes.at[i].value, root = (uint32_t)t->nodes.n;
 		if (t->object_root[value] != TREE_NONE)
@@ -226,7 +269,7 @@ static int build_objects(struct tree *t, struct err *e)
 		t->object_root[value] = root;
 		int rc = add_node(t, root, OREF_NIL, STR(""), v->raw, NODE_OBJECT, e);
 		if (rc == 0)
-			rc = expand_all(t, root, e);
+			rc = tree_expand_all(t, root, e);
 		if (rc < 0)
 			return rc;
 	}
@@ -250,6 +293,7 @@ static int count_names(struct tree *t, struct err *e)
 	t->first_node = malloc((n + 1) * sizeof *t->first_node);
 	if (!t->nlink || !t->first_node)
 		return err_nomem(e);
+	t->tensor_cap = (uint32_t)n;
 	memset(t->first_node, 0xff, (n + 1) * sizeof *t->first_node);
 	for (uint32_t i = 0; i < t->nodes.n; i++) {
 		const struct value *v = node_value(t, i);
@@ -260,6 +304,23 @@ static int count_names(struct tree *t, struct err *e)
 		if (!(t->nodes.at[i].flags & NODE_OBJECT))
 			t->nlink[v->tensor]++;
 	}
+	return 0;
+}
+
+/* Is any value a directory in several places? */
+static int look_for_twins(struct tree *t, struct err *e)
+{
+	uint8_t *seen = calloc(t->model->values.n / 8 + 1, 1);
+	if (!seen)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < t->nodes.n && !t->twins; i++) {
+		uint32_t value = t->nodes.at[i].value;
+		if (!(t->nodes.at[i].flags & NODE_DIR))
+			continue;
+		t->twins = seen[value / 8] >> value % 8 & 1;
+		seen[value / 8] |= (uint8_t)(1u << value % 8);
+	}
+	free(seen);
 	return 0;
 }
 
@@ -276,6 +337,8 @@ int tree_build(const struct model *m, uint32_t max_names, struct tree *ret, stru
 		rc = build_some_objects(ret, e);
 	if (rc == 0)
 		rc = count_names(ret, e);
+	if (rc == 0)
+		rc = look_for_twins(ret, e);
 	if (rc < 0)
 		tree_release(ret);
 	return rc;
@@ -289,6 +352,10 @@ void tree_release(struct tree *t)
 	free(t->nlink);
 	free(t->first_node);
 	free(t->object_root);
+	tree_slots_release(t);
+	tree_rings_release(t);
+	vec_release(&t->undo);
+	u32map_release(&t->removed);
 	memset(t, 0, sizeof *t);
 }
 

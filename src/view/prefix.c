@@ -3,20 +3,20 @@
 
 #include <string.h>
 
+/* child TREE_NONE: an empty slot. */
 static bool child_key(const struct tree *t, uint32_t child, struct str *ret)
 {
-	return key_text(&t->model->graph, t->nodes.at[child].key, ret);
+	return child != TREE_NONE && key_text(&t->model->graph, t->nodes.at[child].key, ret);
 }
 
 /* How many keys begin with prefix and a dot, after `skip` bytes that they share. */
 static uint32_t count_prefix(const struct tree *t, uint32_t dir, struct str before,
 		struct str prefix)
 {
-	const struct node *d = &t->nodes.at[dir];
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < d->n; i++) {
+	uint32_t count = 0, slots = tree_slots(t, dir);
+	for (uint32_t i = 0; i < slots; i++) {
 		struct str key;
-		if (!child_key(t, d->first + i, &key) || !str_starts(key, before))
+		if (!child_key(t, tree_child(t, dir, i), &key) || !str_starts(key, before))
 			continue;
 		key = str_skip(key, before.n);
 		count += key.n > prefix.n && str_starts(key, prefix) && key.p[prefix.n] == '.';
@@ -26,7 +26,7 @@ static uint32_t count_prefix(const struct tree *t, uint32_t dir, struct str befo
 
 enum view_op view_module_op(const struct tree *t, uint32_t dir)
 {
-	uint32_t n = t->nodes.at[dir].n;
+	uint32_t n = tree_count(t, dir);
 	uint32_t have = count_prefix(t, dir, STR(""), STR("module"));
 	return n && have >= n - have ? VIEW_STRIP : VIEW_ADD;
 }
@@ -48,12 +48,14 @@ static bool component(const struct tree *t, uint32_t child, struct str before, s
 /* The only component that more than half of the keys can have: each other one takes a vote away. */
 static bool candidate(const struct tree *t, uint32_t dir, struct str before, struct str *ret)
 {
-	const struct node *d = &t->nodes.at[dir];
 	struct str leader = STR("");
-	uint32_t votes = 0;
-	for (uint32_t i = 0; i < d->n; i++) {
+	uint32_t votes = 0, slots = tree_slots(t, dir);
+	for (uint32_t i = 0; i < slots; i++) {
 		struct str c;
-		bool has = component(t, d->first + i, before, &c);
+		uint32_t child = tree_child(t, dir, i);
+		if (child == TREE_NONE)
+			continue;
+		bool has = component(t, child, before, &c);
 		if (has && votes == 0)
 			leader = c, votes = 1;
 		else if (has && str_eq(c, leader))
@@ -67,7 +69,7 @@ static bool candidate(const struct tree *t, uint32_t dir, struct str before, str
 
 unsigned view_prefixes(const struct tree *t, uint32_t dir, struct str *ret, unsigned max)
 {
-	uint32_t n = t->nodes.at[dir].n;
+	uint32_t n = tree_count(t, dir);
 	struct str before = STR("");
 	unsigned found = 0;
 	while (found < max) {

@@ -1,5 +1,5 @@
 /* attr.c - inode numbers to attributes. Text is made to know its size; nothing reads tensors. */
-#include "internal.h"
+#include "edit.h"
 
 #include <pthfs/cleanup.h>
 #include <string.h>
@@ -41,13 +41,16 @@ struct name_lookup vol_dir_names(const struct dir_ref *d)
 	return (struct name_lookup){find_name, d};
 }
 
-/* 2 and the directories in it, as Unix counts. */
+/* 2 and the directories in it, as Unix counts; 0 when it was removed. */
 static uint32_t dir_nlink(const struct volume *v, uint32_t node)
 {
-	const struct node *n = &v->tree.nodes.at[node];
-	uint32_t count = 2;
-	for (uint32_t i = 0; i < n->n; i++)
-		count += v->tree.nodes.at[n->first + i].flags & NODE_DIR;
+	uint32_t count = 2, slots = tree_slots(&v->tree, node);
+	if (!tree_alive(&v->tree, node))
+		return 0;
+	for (uint32_t i = 0; i < slots; i++) {
+		uint32_t child = tree_child(&v->tree, node, i);
+		count += child != TREE_NONE && v->tree.nodes.at[child].flags & NODE_DIR;
+	}
 	return count;
 }
 
@@ -84,12 +87,68 @@ static int text_size(struct volume *v, uint64_t ino, uint64_t *ret, struct err *
 	return rc;
 }
 
+/* --- while it is edited ----------------------------------------------------------------------- */
+
+static struct timespec node_changed(const struct volume *v, uint32_t node)
+{
+	uint32_t i;
+	return node != TREE_NONE && u32map_get(&v->edit->changed, node, &i) ? v->edit->times.at[i]
+									    : (struct timespec){0};
+}
+
+static struct timespec later(struct timespec a, struct timespec b)
+{
+	bool first = a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
+	return first ? a : b;
+}
+
+static struct timespec tensor_changed(const struct volume *v, uint32_t id)
+{
+	const struct dirty *d = dirty_find(v, vol_model(v)->tensors.at[id].storage);
+	struct timespec when = node_changed(v, tree_first(&v->tree, id));
+	return d ? later(d->changed, when) : when;
+}
+
+/* What is being written shows the size that it has by now; text is never kept by the kernel. */
+static void edited_attr(struct volume *v, struct vattr *a)
+{
+	uint32_t i = (uint32_t)ino_index(a->ino);
+	const struct blob *b = stage_shown(v, a->ino);
+	switch (ino_what(a->ino)) {
+	case INO_SCRATCH:
+		a->nlink = v->edit->scratch.at[i].gone ? 0 : 1;
+		a->changed = v->edit->scratch.at[i].changed;
+		break;
+	case INO_TENSOR:
+	case INO_NPY:
+		a->changed = tensor_changed(v, i);
+		a->shared = overlaps_others(v, i);
+		break;
+	case INO_META:
+		a->changed = node_changed(v, tree_first(&v->tree, i));
+		a->shared = true;
+		break;
+	case INO_LEAF:
+		a->changed = node_changed(v, i);
+		a->shared = true;
+		break;
+	default:
+		a->shared = true;
+	}
+	if (!b)
+		return;
+	a->size = blob_size(b);
+	a->changed = later(a->changed, v->edit->last);
+}
+
 static int dir_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
 {
 	struct dir_ref d;
 	int rc = views_dir(v, ino, &d, e);
 	if (rc == 0)
 		*a = (struct vattr){.ino = ino, .mode = S_IFDIR | 0555, .nlink = dir_nlink(v, d.node)};
+	if (rc == 0 && v->edit)
+		a->changed = node_changed(v, d.node);
 	return rc;
 }
 
@@ -115,6 +174,12 @@ bool vol_ino_valid(const struct volume *v, uint64_t ino)
 	case INO_STATS:
 	case INO_SVG:
 		return i < vol_model(v)->tensors.n;
+	case INO_SCRATCH:
+		return v->edit && i < v->edit->scratch.n;
+	case INO_COMMIT:
+	case INO_REVERT:
+	case INO_GHOST:
+		return v->edit != NULL;
 	default:
 		return true;
 	}
@@ -122,8 +187,31 @@ bool vol_ino_valid(const struct volume *v, uint64_t ino)
 
 static uint32_t tensor_links(const struct volume *v, uint64_t tensor)
 {
-	uint32_t n = v->tree.nlink[tensor];
-	return n ? n : 1; /* known only below object/ */
+	uint32_t n = tree_nlink(&v->tree, tensor);
+	if (n || tree_first(&v->tree, tensor) == TREE_NONE)
+		return n;
+	return 1; /* known only below object/ */
+}
+
+/* Removed files that are still open have none. */
+static uint32_t file_links(const struct volume *v, uint64_t ino)
+{
+	uint64_t i = ino_index(ino);
+	switch (ino_what(ino)) {
+	case INO_TENSOR:
+	case INO_META:
+		return tensor_links(v, i);
+	case INO_NPY:
+	case INO_STATS:
+	case INO_SVG:
+		return tensor_links(v, i) > 0;
+	case INO_LEAF:
+	case INO_PARTS_META:
+	case INO_JSON:
+		return tree_alive(&v->tree, (uint32_t)i);
+	default:
+		return 1;
+	}
 }
 
 static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
@@ -131,18 +219,19 @@ static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err
 	const struct model *m = vol_model(v);
 	uint64_t i = ino_index(ino), size = 0;
 	bool dynamic = false;
-	uint32_t nlink = 1;
+	uint32_t nlink = file_links(v, ino);
 	int rc = 0;
 	switch (ino_what(ino)) {
+	case INO_GHOST:
+	case INO_SCRATCH:
+		break; /* edited_attr() */
 	case INO_TENSOR:
 		size = m->tensors.at[i].nbytes;
-		nlink = tensor_links(v, i);
 		break;
 	case INO_NPY:
 		size = m->tensors.at[i].nbytes + npy_header_len(&m->tensors.at[i]);
 		break;
 	case INO_META:
-		nlink = tensor_links(v, i);
 		rc = text_size(v, ino, &size, e);
 		break;
 	case INO_LEAF:
@@ -153,6 +242,9 @@ static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err
 		dynamic = true; /* made when read: nobody has looked at the tensor yet */
 		break;
 	case INO_STATUS:
+	case INO_STATUS_JSON:
+	case INO_COMMIT:
+	case INO_REVERT:
 	case INO_LOG:
 		dynamic = true;
 		rc = text_size(v, ino, &size, e);
@@ -165,7 +257,10 @@ static int file_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err
 		size = 0;
 	}
 	if (rc == 0)
-		*a = (struct vattr){ino, S_IFREG | 0444, nlink, size, dynamic};
+		*a = (struct vattr){.ino = ino, .mode = S_IFREG | 0444, .nlink = nlink, .size = size,
+				.dynamic = dynamic};
+	if (rc == 0 && v->edit)
+		edited_attr(v, a);
 	return rc;
 }
 
@@ -215,7 +310,10 @@ int vol_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
 
 int volume_getattr(struct volume *v, uint64_t ino, struct vattr *ret, struct err *e)
 {
-	return vol_attr(v, ino, ret, e);
+	vol_read_begin(v);
+	int rc = vol_attr(v, ino, ret, e);
+	vol_read_end(v);
+	return rc;
 }
 
 /* --- the other way round -------------------------------------------------------------------------- */
@@ -243,11 +341,11 @@ static uint32_t ino_node(const struct volume *v, uint64_t ino, const char **suff
 		return TREE_NONE;
 	*suffix = whats[what].suffix;
 	if (whats[what].tensor)
-		return v->tree.first_node[i];
+		return tree_first(&v->tree, i);
 	return i < v->tree.nodes.n ? (uint32_t)i : TREE_NONE;
 }
 
-void volume_name_of(const struct volume *v, uint64_t ino, struct buf *out)
+static void name_of(const struct volume *v, uint64_t ino, struct buf *out)
 {
 	const char *suffix = "";
 	uint32_t node = ino_node(v, ino, &suffix);
@@ -257,4 +355,15 @@ void volume_name_of(const struct volume *v, uint64_t ino, struct buf *out)
 	}
 	tree_path(&v->tree, node, out);
 	buf_puts(out, suffix);
+}
+
+void volume_name_of(const struct volume *v, uint64_t ino, struct buf *out)
+{
+	struct volume *own = (struct volume *)v;
+	vol_read_begin(own);
+	if (v->edit && ino_what(ino) == INO_SCRATCH && vol_ino_valid(v, ino))
+		buf_str(out, v->edit->scratch.at[ino_index(ino)].name);
+	else
+		name_of(v, ino, out);
+	vol_read_end(own);
 }

@@ -1,13 +1,9 @@
-/* file.c - open files: contents and reads. */
-#include "internal.h"
+/* file.c - open files: contents and reads. A file that is open while something is edited makes its
+ * content again when it is next read; what is being written into one is shown from its stage. */
+#include "edit.h"
 
 #include <errno.h>
 #include <pthfs/print.h>
-
-struct vfile {
-	struct content c;
-	enum dtype dtype; /* of its elements; DTYPE_NONE: no elements */
-};
 
 /* A long string stays in the file; its newline comes from memory. */
 static int open_span(const struct volume *v, oref obj, struct content *c, struct err *e)
@@ -74,16 +70,17 @@ static int open_member(struct volume *v, uint32_t node, struct content *c, struc
 static int named(const struct volume *v, uint32_t tensor, int rc, struct err *e)
 {
 	struct buf path;
-	if (rc == 0 || v->tree.first_node[tensor] == TREE_NONE)
+	uint32_t node = tree_first(&v->tree, tensor);
+	if (rc == 0 || node == TREE_NONE)
 		return rc;
 	buf_init(&path, 1 << 16);
-	tree_path(&v->tree, v->tree.first_node[tensor], &path);
+	tree_path(&v->tree, node, &path);
 	err_prefix(e, "%s", STR_SHOW(buf_view(&path)));
 	buf_release(&path);
 	return rc;
 }
 
-static int open_content(struct volume *v, uint64_t ino, struct content *c, struct err *e)
+int vol_content(struct volume *v, uint64_t ino, struct content *c, struct err *e)
 {
 	uint32_t i = (uint32_t)ino_index(ino);
 	switch (ino_what(ino)) {
@@ -103,13 +100,16 @@ static int open_content(struct volume *v, uint64_t ino, struct content *c, struc
 	}
 }
 
-int volume_file_open(struct volume *v, uint64_t ino, struct vfile **ret, struct err *e)
+static int open_file(struct volume *v, uint64_t ino, struct vfile **ret, struct err *e)
 {
 	struct vfile *f = calloc(1, sizeof *f);
 	if (!f)
 		return err_nomem(e);
-	int rc = vol_ino_valid(v, ino) ? open_content(v, ino, &f->c, e)
-				   : err_set(e, ERR_ABSENT, "no such inode");
+	f->v = v;
+	f->ino = ino;
+	f->generation = v->edit ? v->edit->generation : 0;
+	int rc = !vol_ino_valid(v, ino) ? err_set(e, ERR_ABSENT, "no such inode")
+		 : ino_what(ino) == INO_SCRATCH ? 0 : vol_content(v, ino, &f->c, e);
 	if (rc < 0) {
 		free(f);
 		return rc;
@@ -120,12 +120,58 @@ int volume_file_open(struct volume *v, uint64_t ino, struct vfile **ret, struct 
 	return 0;
 }
 
+int volume_file_open(struct volume *v, uint64_t ino, struct vfile **ret, struct err *e)
+{
+	vol_read_begin(v);
+	int rc = open_file(v, ino, ret, e);
+	vol_read_end(v);
+	return rc;
+}
+
 void volume_file_close(struct vfile *f)
 {
 	if (!f)
 		return;
+	if (f->writing)
+		stage_leave(f);
 	content_release(&f->c);
 	free(f);
+}
+
+/* Another edit since: what the file shows may be somewhere else now. A file that was removed goes
+ * on showing what it showed. */
+static void refresh(struct vfile *f)
+{
+	struct content now = {0};
+	if (f->generation == f->v->edit->generation || ino_what(f->ino) == INO_SCRATCH)
+		return;
+	if (vol_content(f->v, f->ino, &now, NULL) == 0) {
+		content_release(&f->c);
+		f->c = now;
+	}
+	f->generation = f->v->edit->generation;
+}
+
+/* Under a lock of the file's own: two readers of one open file may both find it stale. */
+static int read_edited(struct vfile *f, void *buf, size_t len, uint64_t off, size_t *got, struct err *e)
+{
+	struct volume *v = f->v;
+	const struct blob *b;
+	int rc;
+	vol_read_begin(v);
+	b = stage_shown(v, f->ino);
+	if (b) {
+		uint64_t size = blob_size(b);
+		*got = off >= size ? 0 : len < size - off ? len : (size_t)(size - off);
+		rc = *got ? blob_read(b, buf, *got, off, e) : 0;
+	} else {
+		pthread_mutex_lock(&v->edit->refresh);
+		refresh(f);
+		pthread_mutex_unlock(&v->edit->refresh);
+		rc = content_read(&f->c, buf, len, off, got, e);
+	}
+	vol_read_end(v);
+	return rc;
 }
 
 uint64_t volume_file_size(const struct vfile *f)
@@ -136,12 +182,14 @@ uint64_t volume_file_size(const struct vfile *f)
 int volume_file_read(struct vfile *f, void *buf, size_t len, uint64_t off, size_t *got,
 		struct err *e)
 {
+	if (f->v->edit)
+		return read_edited(f, buf, len, off, got, e);
 	return content_read(&f->c, buf, len, off, got, e);
 }
 
 int volume_file_raw(struct vfile *f, uint64_t off, uint64_t len, uint64_t *ret_off)
 {
-	if (off > f->c.size || len > f->c.size - off)
+	if (f->v->edit || off > f->c.size || len > f->c.size - off)
 		return -1;
 	return extents_raw(f->c.at, f->c.n, off, len, ret_off);
 }

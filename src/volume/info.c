@@ -28,7 +28,7 @@ static void gather_dicts(const struct volume *v, struct facts *f)
 {
 	for (uint32_t i = 0; i < v->tree.nodes.n; i++) {
 		if (v->tree.nodes.at[i].flags & NODE_OBJECT || !(v->tree.nodes.at[i].flags & NODE_DIR) ||
-				!vol_is_state_dict(v, i))
+				!vol_is_state_dict(v, i) || !tree_alive(&v->tree, i))
 			continue;
 		if (f->n_dicts == MAX_DICTS) {
 			f->more_dicts++;
@@ -45,7 +45,7 @@ static void gather(const struct volume *v, struct facts *f)
 	const struct model *m = vol_model(v);
 	memset(f, 0, sizeof *f);
 	for (uint32_t i = 0; i < m->tensors.n; i++) {
-		if (v->tree.nlink[i] == 0)
+		if (tree_nlink(&v->tree, i) == 0)
 			continue;
 		f->count[m->tensors.at[i].dtype]++;
 		f->bytes[m->tensors.at[i].dtype] += m->tensors.at[i].nbytes;
@@ -118,7 +118,7 @@ static void dicts_text(const struct volume *v, const struct facts *f, struct buf
 		path.n = 0;
 		tree_path(&v->tree, d->node, &path);
 		buf_printf(out, "%-15s %.*s/ (%u keys", label, STR_FMT(buf_view(&path)),
-				v->tree.nodes.at[d->node].n);
+				tree_count(&v->tree, d->node));
 		for (unsigned k = 0; k < d->n_prefix; k++)
 			buf_printf(out, "%s%s.", k ? "" : ", prefix ", STR_SHOW(d->prefix[k]));
 		buf_puts(out, ")\n");
@@ -139,10 +139,11 @@ static void broken_text(const struct volume *v, struct buf *out)
 	buf_init(&path, 1 << 20);
 	for (uint32_t i = 0; i < m->tensors.n; i++) {
 		const struct tensor *t = &m->tensors.at[i];
-		if (!t->broken || v->tree.first_node[i] == TREE_NONE || shown++ >= MAX_LISTED)
+		uint32_t node = tree_first(&v->tree, i);
+		if (!t->broken || node == TREE_NONE || shown++ >= MAX_LISTED)
 			continue;
 		path.n = 0;
-		tree_path(&v->tree, v->tree.first_node[i], &path);
+		tree_path(&v->tree, node, &path);
 		buf_printf(out, "%-15s %s: %s\n", "unreadable", STR_SHOW(buf_view(&path)), t->broken);
 	}
 	if (shown > MAX_LISTED)
@@ -182,7 +183,8 @@ void volume_info_text(struct volume *v, struct buf *out)
 {
 	struct facts *f = malloc(sizeof *f);
 	const struct checkpoint *c = v->ck;
-	const struct volume_totals *t = &v->totals;
+	const struct totals totals = vol_totals(v);
+	const struct volume_totals *t = &totals.sum;
 	if (!f) {
 		out->failed = true;
 		return;
@@ -259,7 +261,7 @@ static void dicts_json(const struct volume *v, const struct facts *f, struct jso
 		json_open(j, '{');
 		json_key(j, "name");
 		json_str(j, buf_view(&path));
-		u64_member(j, "keys", v->tree.nodes.at[d->node].n);
+		u64_member(j, "keys", tree_count(&v->tree, d->node));
 		json_key(j, "prefixes");
 		json_open(j, '[');
 		for (unsigned k = 0; k < d->n_prefix; k++)
@@ -321,6 +323,7 @@ void volume_info_json(struct volume *v, struct buf *out)
 {
 	struct facts *f = malloc(sizeof *f);
 	const struct checkpoint *c = v->ck;
+	const struct totals totals = vol_totals(v);
 	struct json j;
 	if (!f) {
 		out->failed = true;
@@ -337,12 +340,12 @@ void volume_info_json(struct volume *v, struct buf *out)
 	json_key(&j, "byteorder");
 	json_cstr(&j, c->big_endian ? "big" : "little");
 	u64_member(&j, "protocol", (uint64_t)c->pickle.protocol);
-	u64_member(&j, "tensors", v->totals.tensors);
-	u64_member(&j, "tied", v->totals.tied);
-	u64_member(&j, "views", v->totals.views);
-	u64_member(&j, "broken", v->totals.broken);
-	u64_member(&j, "values", v->totals.values);
-	u64_member(&j, "nbytes", v->totals.bytes);
+	u64_member(&j, "tensors", totals.sum.tensors);
+	u64_member(&j, "tied", totals.sum.tied);
+	u64_member(&j, "views", totals.sum.views);
+	u64_member(&j, "broken", totals.sum.broken);
+	u64_member(&j, "values", totals.sum.values);
+	u64_member(&j, "nbytes", totals.sum.bytes);
 	u64_member(&j, "storages", f->storages);
 	u64_member(&j, "storage_nbytes", f->storage_bytes);
 	u64_member(&j, "shared_storages", f->shared_storages);

@@ -29,6 +29,11 @@ enum ino_what {
 	INO_GLOBALS,    /* 0 */
 	INO_LOG,        /* 0 */
 	INO_ARCHIVE,    /* node of the archive tree */
+	INO_SCRATCH,    /* place in edit.scratch */
+	INO_GHOST,      /* place in edit.ghosts: see ghost.c */
+	INO_COMMIT,     /* 0: write to commit, read the last result */
+	INO_REVERT,     /* 0 */
+	INO_STATUS_JSON, /* 0 */
 };
 
 #define INO_BITS 6

@@ -20,6 +20,7 @@ struct overlaps {
 	uint32_t *longer;  /* [n] the last place before, in that storage, that ends later; TREE_NONE */
 	uint32_t *place;   /* [tensors] position in order; TREE_NONE. NULL when n is 0 */
 	uint32_t n;
+	uint32_t tensors; /* that there were at open: those that came later overlap nothing */
 };
 
 /* A further name of a tensor that has several. */
@@ -41,28 +42,55 @@ struct archive {
 	size_t last_number; /* see name_next_number() */
 };
 
+/* What the tree holds, counted for one state of it. */
+struct totals {
+	struct volume_totals sum;
+	uint64_t names;      /* live ones below the root, and those below object/ */
+	uint64_t generation; /* of the tree */
+	bool made;
+};
+
 struct view_slot {
 	struct view *view; /* NULL: free */
+	uint32_t names;    /* that it counted for in view_names */
 	uint64_t known;    /* times the kernel knows its inode */
 };
 
+/* An open file. */
+struct vfile {
+	struct volume *v;
+	uint64_t ino;
+	struct content c;
+	enum dtype dtype;    /* of its elements; DTYPE_NONE: no elements */
+	bool writing;        /* counted in its stage, when it has one */
+	uint64_t generation; /* of the edits that c shows */
+};
+
+struct edit; /* edit.h */
+
 struct volume {
+	pthread_rwlock_t lock; /* when edit is there: held for reading by calls that read */
+	struct edit *edit;     /* NULL: read-only */
 	char *path;
 	struct stat st;
 	struct volume_opts opts;
 	struct checkpoint *ck;
 	struct tree tree;
 	struct overlaps overlaps;
-	VEC(struct tie) ties; /* ordered by tensor */
+	VEC(struct tie) ties; /* as loaded, ordered by tensor; see overlap.c */
 	pthread_mutex_t archive_lock;
 	struct archive archive; /* empty until asked for, then immutable; made under archive_lock */
 	struct log *log;
-	struct volume_totals totals;
+	pthread_mutex_t totals_lock;
+	struct totals totals; /* protected by totals_lock: use vol_totals() */
 
 	pthread_rwlock_t views_lock;
 	VEC(struct view_slot) views;  /* protected by views_lock */
 	uint64_t view_names;          /* in all of views; protected by views_lock */
-	struct view **module_views;   /* [nodes], made when asked for; protected by views_lock */
+	VEC(struct view *) modules;   /* module/ views, made when asked for; protected by views_lock */
+	struct u32map module_of;      /* node -> its place in modules; protected by views_lock */
+	struct u32map module_strips;  /* state_dicts whose module/ takes the prefix off: at open */
+	uint32_t module_nodes;        /* nodes that there were at open */
 };
 
 /* What a directory inode stands for, when it holds names of a state_dict or of the tree. */
@@ -78,7 +106,23 @@ static inline const struct model *vol_model(const struct volume *v)
 	return &v->ck->model;
 }
 
-/* views.c: the pointer stays good as long as the inode is known. */
+/* Around every call that reads. */
+static inline void vol_read_begin(struct volume *v)
+{
+	if (v->edit)
+		pthread_rwlock_rdlock(&v->lock);
+}
+static inline void vol_read_end(struct volume *v)
+{
+	if (v->edit)
+		pthread_rwlock_unlock(&v->lock);
+}
+
+/* file.c: what an inode shows, made or found. */
+int vol_content(struct volume *v, uint64_t ino, struct content *c, struct err *e);
+
+/* views.c: the pointer stays good as long as the inode is known. views_init(): at open. */
+int views_init(struct volume *v, struct err *e);
 int views_dir(struct volume *v, uint64_t ino, struct dir_ref *ret, struct err *e);
 int views_lookup(struct volume *v, uint64_t base, enum view_op op, struct str prefix,
 		uint64_t *ret_ino, struct err *e);
@@ -88,10 +132,13 @@ void views_release(struct volume *v);
 bool vol_is_state_dict(const struct volume *v, uint32_t node);
 
 /* names.c: has it a .pthfs/? The i-th name of a .pthfs directory, i < CTL_NAMES; false: not here. */
-#define CTL_NAMES 9
+#define CTL_NAMES 12
 bool vol_has_ctl(const struct volume *v, const struct dir_ref *d);
 bool vol_ctl_nth(const struct volume *v, const struct dir_ref *d, size_t i, const char **name,
 		uint64_t *ino);
+
+/* volume.c: of the tree as it is now. */
+struct totals vol_totals(const struct volume *v);
 
 /* attr.c */
 /* A number that was given out; archive.c and views.c check their own. */
@@ -129,6 +176,11 @@ bool overlaps_others(const struct volume *v, uint32_t tensor);
 int archive_node(struct volume *v, uint64_t index, const struct arc_node **ret, struct err *e);
 int archive_find(struct volume *v, uint32_t dir, struct str name, uint32_t *ret, struct err *e);
 void archive_release(struct volume *v);
+
+/* control.c: how the last commit or revert went. */
+void vol_control_text(const struct volume *v, struct buf *out);
+/* status.c: clean or dirty, and why. */
+void vol_status_text(struct volume *v, bool json, struct buf *out);
 
 /* info.c */
 void vol_globals_text(const struct volume *v, struct buf *out);

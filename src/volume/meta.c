@@ -49,8 +49,8 @@ static void shared_member(const struct volume *v, uint32_t tensor, struct json *
 {
 	struct shared s = {.n = 0};
 	struct buf path;
-	if (v->tree.nlink[tensor] > 1)
-		add_shared(&s, v->tree.first_node[tensor]);
+	if (tree_nlink(&v->tree, tensor) > 1)
+		add_shared(&s, tree_first(&v->tree, tensor));
 	overlaps_each(v, tensor, add_shared, &s);
 	if (!s.n)
 		return;
@@ -82,8 +82,9 @@ void vol_node_key(const struct volume *v, uint32_t node, struct buf *out)
 
 void vol_tensor_key(const struct volume *v, uint32_t tensor, struct buf *out)
 {
-	if (v->tree.first_node[tensor] != TREE_NONE)
-		vol_node_key(v, v->tree.first_node[tensor], out);
+	uint32_t node = tree_first(&v->tree, tensor);
+	if (node != TREE_NONE)
+		vol_node_key(v, node, out);
 }
 
 /* The key, when the file is called otherwise. */
@@ -135,7 +136,7 @@ void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j)
 		json_key(j, "broken");
 		json_cstr(j, t->broken);
 	}
-	key_member(v, v->tree.first_node[tensor], j);
+	key_member(v, tree_first(&v->tree, tensor), j);
 }
 
 void vol_meta_text(const struct volume *v, uint32_t tensor, struct buf *out)
@@ -151,10 +152,13 @@ void vol_meta_text(const struct volume *v, uint32_t tensor, struct buf *out)
 /* Bytes of all tensors in a directory of parts. */
 static uint64_t parts_bytes(const struct volume *v, uint32_t node)
 {
-	const struct node *n = &v->tree.nodes.at[node];
+	uint32_t slots = tree_slots(&v->tree, node);
 	uint64_t sum = 0;
-	for (uint32_t i = 0; i < n->n; i++) {
-		const struct value *val = node_value(&v->tree, n->first + i);
+	for (uint32_t i = 0; i < slots; i++) {
+		uint32_t child = tree_child(&v->tree, node, i);
+		if (child == TREE_NONE)
+			continue;
+		const struct value *val = node_value(&v->tree, child);
 		if (val->kind == VALUE_TENSOR)
 			sum += vol_model(v)->tensors.at[val->tensor].nbytes;
 	}

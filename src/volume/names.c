@@ -10,7 +10,7 @@
  * Only real names and .meta files are listed, unless -o show_hidden: cp -r, du and diff -r are to
  * see each tensor once. Real names win over everything made up here.
  */
-#include "internal.h"
+#include "edit.h"
 
 #include <errno.h>
 #include <pthfs/cleanup.h>
@@ -33,6 +33,9 @@ static const struct ctl_name ctl_names[] = {
 	{"status", INO_STATUS, true, false},
 	{"globals", INO_GLOBALS, true, false},
 	{"log", INO_LOG, true, false},
+	{"status.json", INO_STATUS_JSON, true, false},
+	{"commit", INO_COMMIT, true, false},
+	{"revert", INO_REVERT, true, false},
 	{"archive", INO_ARCHIVE, true, false},
 	{"strip", INO_STRIP, false, true},
 	{"add", INO_ADD, false, true},
@@ -45,6 +48,8 @@ static bool ctl_has(const struct volume *v, const struct ctl_name *c, const stru
 		return false;
 	if (c->what == INO_ARCHIVE && !v->ck->box)
 		return false;
+	if ((c->what == INO_COMMIT || c->what == INO_REVERT) && !v->edit)
+		return false;
 	return !c->dict_only || vol_is_state_dict(v, d->node);
 }
 
@@ -56,9 +61,7 @@ static uint64_t ctl_ino(const struct ctl_name *c, const struct dir_ref *d)
 /* The raw attributes of a whole module, or TREE_NONE. */
 static uint32_t object_root(const struct volume *v, const struct dir_ref *d)
 {
-	if (!v->tree.object_root || d->view)
-		return TREE_NONE;
-	return v->tree.object_root[v->tree.nodes.at[d->node].value];
+	return d->view ? TREE_NONE : tree_object(&v->tree, v->tree.nodes.at[d->node].value);
 }
 
 bool vol_ctl_nth(const struct volume *v, const struct dir_ref *d, size_t i, const char **name,
@@ -118,6 +121,19 @@ static int nested_strip(struct volume *v, const struct dir_ref *d, struct str na
 	return rc;
 }
 
+/* A file that is no key: below a view under the name that its key would have there. */
+static bool lookup_scratch(struct volume *v, uint64_t dir, struct str name, uint64_t *ret)
+{
+	struct buf own;
+	uint32_t node, i = TREE_NONE;
+	buf_init(&own, 4096);
+	if (keys_place(v, dir, name, &node, &own, NULL) == 0)
+		i = scratch_find(v, node, buf_view(&own));
+	buf_release(&own);
+	*ret = ino_make(i, INO_SCRATCH);
+	return i != TREE_NONE;
+}
+
 static int lookup_dir(struct volume *v, uint64_t dir, struct str name, uint64_t *ret,
 		struct err *e)
 {
@@ -126,10 +142,16 @@ static int lookup_dir(struct volume *v, uint64_t dir, struct str name, uint64_t 
 	int rc = views_dir(v, dir, &d, e);
 	if (rc < 0)
 		return rc;
+	if (!tree_alive(&v->tree, d.node))
+		return absent(e);
+	if (ghost_find(v, dir, name, ret))
+		return 0;
 	struct name_lookup names = vol_dir_names(&d);
 	uint32_t node = names.find(&d, name);
 	if (node != TREE_NONE)
 		return *ret = vol_node_ino(v, node), 0;
+	if (v->edit && lookup_scratch(v, dir, name, ret))
+		return 0;
 	node = derived_find(&v->tree, &names, name, &which);
 	if (node != TREE_NONE)
 		return *ret = vol_derived_ino(v, node, which), 0;
@@ -163,7 +185,7 @@ static int lookup_archive(struct volume *v, uint64_t dir, struct str name, uint6
 	return rc;
 }
 
-int volume_lookup(struct volume *v, uint64_t dir, struct str name, struct vattr *ret, struct err *e)
+static int lookup(struct volume *v, uint64_t dir, struct str name, struct vattr *ret, struct err *e)
 {
 	uint64_t ino = 0;
 	int rc;
@@ -190,11 +212,19 @@ int volume_lookup(struct volume *v, uint64_t dir, struct str name, struct vattr 
 	return rc < 0 ? rc : vol_attr(v, ino, ret, e);
 }
 
+int volume_lookup(struct volume *v, uint64_t dir, struct str name, struct vattr *ret, struct err *e)
+{
+	vol_read_begin(v);
+	int rc = lookup(v, dir, name, ret, e);
+	vol_read_end(v);
+	return rc;
+}
+
 int volume_resolve(struct volume *v, const char *path, struct vattr *ret, struct err *e)
 {
 	struct str rest = str_of(path);
 	struct vattr at;
-	int rc = vol_attr(v, VOLUME_ROOT, &at, e);
+	int rc = volume_getattr(v, VOLUME_ROOT, &at, e);
 	while (rc == 0 && rest.n) {
 		size_t n = 0;
 		while (n < rest.n && rest.p[n] != '/')

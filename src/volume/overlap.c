@@ -9,6 +9,10 @@
  * not a square; whether there are any is known from the largest end so far.
  *
  * Tensors that only raw attributes of modules name (object/) have no path to tell.
+ *
+ * After an edit the names of a tensor are those of its ring in the tree (tree_also). The order by
+ * place stays: which tensors lie where does not change while they are there, tensors that come later
+ * are told of none, and those without a name are not told of.
  */
 #include "internal.h"
 
@@ -67,6 +71,7 @@ static int index_ranges(struct overlaps *o, struct range *r, uint32_t n, size_t 
 		o->place[r[i].tensor] = i;
 	}
 	o->n = n;
+	o->tensors = (uint32_t)n_tensors;
 	return 0;
 }
 
@@ -133,7 +138,7 @@ void overlaps_release(struct volume *v)
 /* Where a tensor stands in the order, or TREE_NONE. */
 static uint32_t place_of(const struct overlaps *o, uint32_t tensor)
 {
-	return o->n ? o->place[tensor] : TREE_NONE;
+	return tensor < o->tensors ? o->place[tensor] : TREE_NONE;
 }
 
 /* First tie of a tensor in v->ties, or v->ties.n. */
@@ -148,6 +153,13 @@ static size_t first_tie(const struct volume *v, uint32_t tensor)
 			hi = mid;
 	}
 	return lo;
+}
+
+/* Tells of a tensor that overlaps, if it has a name now. */
+static bool tell(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx, uint32_t node),
+		void *ctx)
+{
+	return tree_nlink(&v->tree, tensor) == 0 || fn(ctx, tree_first(&v->tree, tensor));
 }
 
 /* Calls fn for the first name of every other tensor that overlaps; false when fn stopped. */
@@ -165,7 +177,7 @@ static bool each_overlap(const struct volume *v, uint32_t tensor,
 		i--;
 		while (i != TREE_NONE && tensor_range(m, o->order[i], &other) && other.end <= me.begin)
 			i = o->longer[i];
-		if (i != TREE_NONE && !fn(ctx, v->tree.first_node[o->order[i]]))
+		if (i != TREE_NONE && !tell(v, o->order[i], fn, ctx))
 			return false;
 	}
 	for (i = at + 1; i < o->n; i++) { /* those that begin here or later */
@@ -173,7 +185,29 @@ static bool each_overlap(const struct volume *v, uint32_t tensor,
 		if (!tensor_range(m, id, &other) || other.storage != me.storage ||
 				other.begin >= me.end)
 			break;
-		if (!fn(ctx, v->tree.first_node[id]))
+		if (!tell(v, id, fn, ctx))
+			return false;
+	}
+	return true;
+}
+
+/* Calls fn for the further names of a tensor; false when fn stopped. */
+static bool each_tie(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx, uint32_t node),
+		void *ctx)
+{
+	const struct tree *t = &v->tree;
+	size_t i = first_tie(v, tensor);
+	if (t->generation == 0) {
+		for (; i < v->ties.n && v->ties.at[i].tensor == tensor; i++)
+			if (!fn(ctx, v->ties.at[i].node))
+				return false;
+		return true;
+	}
+	for (uint32_t node = tree_first(t, tensor); node != TREE_NONE;) {
+		node = tree_also(t, node);
+		if (node == TREE_NONE || t->nodes.at[node].flags & NODE_OBJECT)
+			break; /* those below object/ are last, and no names */
+		if (!fn(ctx, node))
 			return false;
 	}
 	return true;
@@ -182,10 +216,14 @@ static bool each_overlap(const struct volume *v, uint32_t tensor,
 void overlaps_each(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx, uint32_t node),
 		void *ctx)
 {
-	for (size_t i = first_tie(v, tensor); i < v->ties.n && v->ties.at[i].tensor == tensor; i++)
-		if (!fn(ctx, v->ties.at[i].node))
-			return;
-	each_overlap(v, tensor, fn, ctx);
+	if (each_tie(v, tensor, fn, ctx))
+		each_overlap(v, tensor, fn, ctx);
+}
+
+static bool stop_at_first(void *ctx, uint32_t node)
+{
+	*(bool *)ctx = true;
+	return false;
 }
 
 bool overlaps_others(const struct volume *v, uint32_t tensor)
@@ -193,6 +231,11 @@ bool overlaps_others(const struct volume *v, uint32_t tensor)
 	const struct overlaps *o = &v->overlaps;
 	uint32_t at = place_of(o, tensor);
 	struct range me, next;
+	bool found = false;
+	if (v->tree.generation) { /* some of them may have no name now */
+		each_overlap(v, tensor, stop_at_first, &found);
+		return found;
+	}
 	if (at == TREE_NONE || !tensor_range(vol_model(v), tensor, &me))
 		return false;
 	if (at > 0 && same_storage(v, o->order[at - 1], tensor) && o->max_end[at - 1] > me.begin)

@@ -1,10 +1,11 @@
 /* readdir.c - listing. A cursor is a position: 1 and 2 stand behind "." and "..", then
- * PER_CHILD positions for each child (its name, its companions from .meta on), then module/ and
- * .pthfs/. The positions of names that are not shown are left out.
+ * PER_CHILD positions for each slot of the directory (the child's name, its companions from .meta
+ * on), and far behind them module/ and .pthfs/. The positions of names that are not shown are left
+ * out. Slots never move (tree.h), so who is removed while a listing goes on takes nobody along.
  *
  * Attributes are made only for those who ask (readdirplus); they cost a text for each .meta.
  */
-#include "internal.h"
+#include "edit.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -42,14 +43,15 @@ static void emit_dots(struct listing *l, uint64_t dir, uint64_t *cursor)
 }
 
 #define PER_CHILD (1 + DERIVED_COUNT)
+#define SCRATCH_AT (UINT64_C(1) << 47) /* cursor of the first file that is no key */
+#define HIDDEN_AT (UINT64_C(1) << 48)  /* cursor of module/ */
 
-/* The names of child i: itself (which 0) and its companions, where it has them. */
-static void emit_child(struct listing *l, const struct dir_ref *d, uint32_t i, unsigned which,
-		uint64_t next)
+/* The names of the node in a slot: itself (which 0) and its companions, where it has them. */
+static void emit_child(struct listing *l, const struct dir_ref *d, uint32_t slot, uint32_t node,
+		unsigned which, uint64_t next)
 {
 	const struct tree *t = &l->v->tree;
-	uint32_t node = t->nodes.at[d->node].first + i;
-	struct str name = d->view ? view_name(d->view, i) : node_name(t, node);
+	struct str name = d->view ? view_name(d->view, slot) : node_name(t, node);
 	if (which == 0) {
 		emit(l, name, vol_node_ino(l->v, node), t->nodes.at[node].flags & NODE_DIR, next);
 		return;
@@ -67,13 +69,14 @@ static void emit_child(struct listing *l, const struct dir_ref *d, uint32_t i, u
 	buf_release(&b);
 }
 
-static void list_hidden(struct listing *l, const struct dir_ref *d, uint64_t cursor, uint64_t base)
+static void list_hidden(struct listing *l, const struct dir_ref *d, uint64_t cursor)
 {
 	static const struct {
 		const char *name;
 		enum ino_what what;
 	} hidden[] = {{"module", INO_MODULE}, {".pthfs", INO_CTL}};
-	for (uint64_t i = cursor; i < ARRAY_SIZE(hidden) && !l->stopped && l->rc == 0; i++) {
+	uint64_t i = cursor > HIDDEN_AT ? cursor - HIDDEN_AT : 0;
+	for (; i < ARRAY_SIZE(hidden) && !l->stopped && l->rc == 0; i++) {
 		bool module = hidden[i].what == INO_MODULE;
 		struct name_lookup names = vol_dir_names(d);
 		if (names.find(d, str_of(hidden[i].name)) != TREE_NONE)
@@ -81,22 +84,50 @@ static void list_hidden(struct listing *l, const struct dir_ref *d, uint64_t cur
 		if (module ? d->view || !vol_is_state_dict(l->v, d->node) : !vol_has_ctl(l->v, d))
 			continue;
 		uint64_t index = module ? d->node : d->base;
-		emit(l, str_of(hidden[i].name), ino_make(index, hidden[i].what), true, base + i + 1);
+		emit(l, str_of(hidden[i].name), ino_make(index, hidden[i].what), true,
+				HIDDEN_AT + i + 1);
+	}
+}
+
+static void list_children(struct listing *l, const struct dir_ref *d, uint64_t cursor)
+{
+	const struct tree *t = &l->v->tree;
+	uint32_t slots = tree_slots(t, d->node);
+	uint64_t first = (cursor - 2) / PER_CHILD;
+	unsigned which = (unsigned)((cursor - 2) % PER_CHILD);
+	unsigned shown = l->v->opts.show_hidden ? PER_CHILD : 2 + DERIVED_META;
+	for (uint64_t slot = first; slot < slots; slot++, which = 0) {
+		uint32_t node = tree_child(t, d->node, (uint32_t)slot);
+		for (; node != TREE_NONE && which < shown; which++) {
+			emit_child(l, d, (uint32_t)slot, node, which, slot * PER_CHILD + which + 3);
+			if (l->stopped || l->rc < 0)
+				return;
+		}
+	}
+}
+
+static void list_scratch(struct listing *l, const struct dir_ref *d, uint64_t cursor)
+{
+	uint64_t i = cursor > SCRATCH_AT ? cursor - SCRATCH_AT : 0;
+	for (; i < l->v->edit->scratch.n && !l->stopped && l->rc == 0; i++) {
+		const struct scratch *s = &l->v->edit->scratch.at[i];
+		if (!s->gone && s->dir == d->node)
+			emit(l, s->name, ino_make(i, INO_SCRATCH), false, SCRATCH_AT + i + 1);
 	}
 }
 
 static void list_dir(struct listing *l, const struct dir_ref *d, uint64_t cursor)
 {
-	const struct tree *t = &l->v->tree;
-	uint64_t end = (uint64_t)t->nodes.at[d->node].n * PER_CHILD;
-	uint64_t i = cursor - 2;
-	for (; i < end && !l->stopped && l->rc == 0; i++) {
-		unsigned which = (unsigned)(i % PER_CHILD);
-		if (which <= 1 + DERIVED_META || l->v->opts.show_hidden)
-			emit_child(l, d, (uint32_t)(i / PER_CHILD), which, i + 3);
-	}
+	if (!tree_alive(&l->v->tree, d->node))
+		return;
+	if (d->view)
+		l->rc = view_ready(d->view, l->e);
+	if (l->rc == 0 && cursor < SCRATCH_AT)
+		list_children(l, d, cursor);
+	if (l->v->edit && !d->view && !l->stopped && l->rc == 0 && cursor < HIDDEN_AT)
+		list_scratch(l, d, cursor);
 	if (l->v->opts.show_hidden && !l->stopped && l->rc == 0)
-		list_hidden(l, d, i - end, end + 2);
+		list_hidden(l, d, cursor);
 }
 
 static void list_archive(struct listing *l, uint32_t dir, uint64_t cursor)
@@ -155,8 +186,8 @@ static void list_prefixes(struct listing *l, uint64_t base, uint64_t cursor)
 	}
 }
 
-int volume_readdir(struct volume *v, uint64_t dir, uint64_t cursor, bool want_attr,
-		volume_entry_fn *fn, void *ctx, struct err *e)
+static int list(struct volume *v, uint64_t dir, uint64_t cursor, bool want_attr, volume_entry_fn *fn,
+		void *ctx, struct err *e)
 {
 	struct listing l = {.v = v, .fn = fn, .ctx = ctx, .want_attr = want_attr, .e = e};
 	struct dir_ref d;
@@ -186,4 +217,13 @@ int volume_readdir(struct volume *v, uint64_t dir, uint64_t cursor, bool want_at
 		return err_sys(e, ENOTDIR, "not a directory");
 	}
 	return l.rc;
+}
+
+int volume_readdir(struct volume *v, uint64_t dir, uint64_t cursor, bool want_attr,
+		volume_entry_fn *fn, void *ctx, struct err *e)
+{
+	vol_read_begin(v);
+	int rc = list(v, dir, cursor, want_attr, fn, ctx, e);
+	vol_read_end(v);
+	return rc;
 }

@@ -13,29 +13,34 @@ size_t vol_json_max(const struct volume *v)
 	return pickle >= (JSON_MAX - TEXT_MAX) / 64 ? JSON_MAX : TEXT_MAX + 64 * (size_t)pickle;
 }
 
-/* A frame of the walk: a directory's entries that are still to come. */
+/* A frame of the walk: a directory's slots that are still to come. */
 struct frame {
-	uint32_t next, end;
+	uint32_t dir, next, end;
 	char close;
 };
 
-static void open_dir(const struct value *val, struct json *j, struct frame *f)
+static bool is_structure(const struct value *val)
 {
-	bool list = val->kind == VALUE_LIST;
-	json_open(j, list ? '[' : '{');
-	*f = (struct frame){val->first, val->first + val->n, list ? ']' : '}'};
+	return val->kind != VALUE_TENSOR && val->kind != VALUE_LEAF;
 }
 
-static void put_key(const struct model *m, oref key, struct json *j)
+static void open_dir(const struct tree *t, uint32_t dir, struct json *j, struct frame *f)
+{
+	bool list = node_value(t, dir)->kind == VALUE_LIST;
+	json_open(j, list ? '[' : '{');
+	*f = (struct frame){dir, 0, tree_slots(t, dir), list ? ']' : '}'};
+}
+
+static void put_key(const struct volume *v, uint32_t node, struct json *j)
 {
 	struct buf b;
 	struct str text;
-	if (key_text(&m->graph, key, &text)) {
+	if (key_text(&vol_model(v)->graph, v->tree.nodes.at[node].key, &text)) {
 		json_key_str(j, text);
 		return;
 	}
 	buf_init(&b, 1 << 16);
-	obj_repr(&m->graph, key, &b, NULL);
+	vol_node_key(v, node, &b);
 	json_key_str(j, buf_view(&b));
 	buf_release(&b);
 }
@@ -55,22 +60,36 @@ static int put_leaf(const struct volume *v, const struct value *val, struct json
 	return obj_json(&vol_model(v)->graph, val->obj, NULL, NULL, j, e);
 }
 
+/* One node in the walk: what is structure waits on the stack. */
+static int put_node(const struct volume *v, uint32_t node, struct json *j, struct frame *f,
+		bool *opened, struct err *e)
+{
+	const struct value *val = node_value(&v->tree, node);
+	*opened = is_structure(val);
+	if (!*opened)
+		return put_leaf(v, val, j, e);
+	open_dir(&v->tree, node, j, f);
+	return 0;
+}
+
+/* A quantized tensor by itself is below the root, which stands for it too. */
+static uint32_t json_top(const struct tree *t, uint32_t node)
+{
+	bool lone = node == 0 && node_value(t, 0)->kind == VALUE_PARTS;
+	uint32_t child = lone ? tree_child(t, 0, 0) : TREE_NONE;
+	return child == TREE_NONE ? node : child;
+}
+
 int vol_json(const struct volume *v, uint32_t node, struct buf *out, struct err *e)
 {
-	const struct model *m = vol_model(v);
 	VEC(struct frame) stack = {0};
-	const struct value *val = node_value(&v->tree, node);
 	struct json j;
 	struct frame f;
-	int rc = 0;
+	bool opened;
 	json_init(&j, out);
-	if (v->tree.nodes.at[node].flags & NODE_DIR && val->kind != VALUE_TENSOR &&
-			val->kind != VALUE_LEAF) {
-		open_dir(val, &j, &f);
+	int rc = put_node(v, json_top(&v->tree, node), &j, &f, &opened, e);
+	if (rc == 0 && opened)
 		rc = vec_push(&stack, f);
-	} else {
-		rc = put_leaf(v, val, &j, e);
-	}
 	while (stack.n && rc == 0 && !out->failed) {
 		struct frame *top = &stack.at[stack.n - 1];
 		if (top->next == top->end) {
@@ -78,16 +97,14 @@ int vol_json(const struct volume *v, uint32_t node, struct buf *out, struct err 
 			stack.n--;
 			continue;
 		}
-		const struct entry *en = &m->entries.at[top->next++];
+		uint32_t child = tree_child(&v->tree, top->dir, top->next++);
+		if (child == TREE_NONE)
+			continue;
 		if (top->close == '}')
-			put_key(m, en->key, &j);
-		val = &m->values.at[en->value];
-		if (val->kind == VALUE_TENSOR || val->kind == VALUE_LEAF) {
-			rc = put_leaf(v, val, &j, e);
-		} else {
-			open_dir(val, &j, &f);
+			put_key(v, child, &j);
+		rc = put_node(v, child, &j, &f, &opened, e);
+		if (rc == 0 && opened)
 			rc = vec_push(&stack, f);
-		}
 	}
 	vec_release(&stack);
 	buf_putc(out, '\n');
@@ -104,11 +121,6 @@ static int leaf_text(const struct volume *v, uint32_t node, struct buf *out, str
 }
 
 /* --- .pthfs/ ------------------------------------------------------------------------------------ */
-
-static void status_text(const struct volume *v, struct buf *out)
-{
-	buf_printf(out, "clean, read-only: %s\n", v->path);
-}
 
 /* _metadata hangs as an attribute on the OrderedDict: BUILD's state. */
 static int metadata_text(struct volume *v, uint64_t base, struct buf *out, struct err *e)
@@ -164,8 +176,8 @@ static int svg_text_of(const struct volume *v, uint32_t tensor, struct buf *out,
 	if (rc < 0)
 		return rc;
 	buf_init(&name, 1 << 20);
-	if (v->tree.first_node[tensor] != TREE_NONE)
-		tree_path(&v->tree, v->tree.first_node[tensor], &name);
+	if (tree_first(&v->tree, tensor) != TREE_NONE)
+		tree_path(&v->tree, tree_first(&v->tree, tensor), &name);
 	unsigned ndim = tensor_shown_shape(t, shape);
 	if (c.size == 0) /* a meta tensor: its own shape says more */
 		rc = svg_of(&c, (enum dtype)t->dtype, t->shape, t->ndim, buf_view(&name), out, e);
@@ -208,7 +220,12 @@ static int made_text(struct volume *v, uint64_t ino, struct buf *out, struct err
 		vol_globals_text(v, out);
 		return 0;
 	case INO_STATUS:
-		status_text(v, out);
+	case INO_STATUS_JSON:
+		vol_status_text(v, ino_what(ino) == INO_STATUS_JSON, out);
+		return 0;
+	case INO_COMMIT:
+	case INO_REVERT:
+		vol_control_text(v, out);
 		return 0;
 	case INO_LOG:
 		log_text(v->log, out);

@@ -1,9 +1,11 @@
 /* views.c - the views of a volume: module/ of each state_dict, and those made on demand.
  *
- * A view is a table of names over a state_dict's children (view.h). module/ exists for every
- * state_dict and is kept once made; .pthfs/strip/PREFIX and .pthfs/add/PREFIX are made when they
- * are looked up and freed when the kernel has forgotten their inode. The kernel may not forget for
- * days, so that views and their names have a maximum too: no loop over prefixes can fill the memory.
+ * A view is other names for a state_dict's children (view.h). module/ exists for every state_dict
+ * and is kept once made; whether it strips or adds is decided by the keys as they were at open, so
+ * that renaming them through it does not turn it round. .pthfs/strip/PREFIX and .pthfs/add/PREFIX are
+ * made when they are looked up and freed when the kernel has forgotten their inode. The kernel may
+ * not forget for days, so that views and their names have a maximum too: no loop over prefixes can
+ * fill the memory.
  */
 #include "internal.h"
 
@@ -12,25 +14,54 @@
 #define MAX_VIEWS 65536
 #define MAX_VIEW_NAMES (1u << 21) /* in all views made on demand, some 50 bytes each */
 
+int views_init(struct volume *v, struct err *e)
+{
+	const struct tree *t = &v->tree;
+	v->module_nodes = (uint32_t)t->nodes.n;
+	for (uint32_t i = 0; i < t->nodes.n; i++) {
+		if (!(t->nodes.at[i].flags & NODE_DIR) || !vol_is_state_dict(v, i) ||
+				view_module_op(t, i) != VIEW_STRIP)
+			continue;
+		if (u32map_set(&v->module_strips, i, 1) < 0)
+			return err_nomem(e);
+	}
+	return 0;
+}
+
+/* Of a directory that was made later: by its keys when its module/ is first asked for. */
 static struct view_step module_step(const struct volume *v, uint32_t node)
 {
-	return (struct view_step){view_module_op(&v->tree, node), STR("module")};
+	uint32_t yes;
+	enum view_op op = u32map_get(&v->module_strips, node, &yes) ? VIEW_STRIP : VIEW_ADD;
+	if (node >= v->module_nodes)
+		op = view_module_op(&v->tree, node);
+	return (struct view_step){(uint8_t)op, STR("module")};
+}
+
+/* Under the lock. */
+static int make_module(struct volume *v, uint32_t node, uint32_t *ret, struct err *e)
+{
+	struct view_step step = module_step(v, node);
+	struct view *view;
+	if (vec_room(&v->modules, 1) < 0)
+		return err_nomem(e);
+	int rc = view_make(&v->tree, node, &step, 1, &view, e);
+	if (rc < 0)
+		return rc;
+	*ret = (uint32_t)v->modules.n;
+	v->modules.at[v->modules.n++] = view;
+	return u32map_set(&v->module_of, node, *ret) < 0 ? err_nomem(e) : 0;
 }
 
 static int module_view(struct volume *v, uint32_t node, const struct view **ret, struct err *e)
 {
+	uint32_t i;
 	int rc = 0;
 	pthread_rwlock_wrlock(&v->views_lock);
-	if (!v->module_views)
-		v->module_views = calloc(v->tree.nodes.n, sizeof *v->module_views);
-	if (!v->module_views)
-		rc = err_nomem(e);
-	if (rc == 0 && !v->module_views[node]) {
-		struct view_step step = module_step(v, node);
-		rc = view_make(&v->tree, node, &step, 1, &v->module_views[node], e);
-	}
+	if (!u32map_get(&v->module_of, node, &i))
+		rc = make_module(v, node, &i, e);
 	if (rc == 0)
-		*ret = v->module_views[node];
+		*ret = v->modules.at[i];
 	pthread_rwlock_unlock(&v->views_lock);
 	return rc;
 }
@@ -110,7 +141,7 @@ static int find_slot(struct volume *v, uint32_t dir, const struct view_step *ste
 	}
 	if (free_slot >= MAX_VIEWS)
 		return err_set(e, ERR_LIMIT, "more than %d views at a time", MAX_VIEWS);
-	uint32_t names = v->tree.nodes.at[dir].n;
+	uint32_t names = tree_slots(&v->tree, dir);
 	if (v->view_names && v->view_names + names > MAX_VIEW_NAMES)
 		return err_set(e, ERR_LIMIT, "too many prefixes at a time: their views have more than "
 				"%u names; mount again, or drop the kernel's caches",
@@ -120,6 +151,7 @@ static int find_slot(struct volume *v, uint32_t dir, const struct view_step *ste
 	int rc = view_make(&v->tree, dir, steps, n, &v->views.at[free_slot].view, e);
 	if (rc < 0)
 		return rc;
+	v->views.at[free_slot].names = names;
 	v->view_names += names;
 	*ret = free_slot;
 	return 0;
@@ -158,7 +190,7 @@ void views_forget(struct volume *v, uint64_t ino, uint64_t n)
 		struct view_slot *s = &v->views.at[slot];
 		s->known -= n < s->known ? n : s->known;
 		if (s->known == 0 && s->view) {
-			v->view_names -= v->tree.nodes.at[s->view->dir].n;
+			v->view_names -= s->names;
 			view_free(s->view);
 			s->view = NULL;
 		}
@@ -171,7 +203,9 @@ void views_release(struct volume *v)
 	for (size_t i = 0; i < v->views.n; i++)
 		view_free(v->views.at[i].view);
 	vec_release(&v->views);
-	for (size_t i = 0; v->module_views && i < v->tree.nodes.n; i++)
-		view_free(v->module_views[i]);
-	free(v->module_views);
+	for (size_t i = 0; i < v->modules.n; i++)
+		view_free(v->modules.at[i]);
+	vec_release(&v->modules);
+	u32map_release(&v->module_of);
+	u32map_release(&v->module_strips);
 }

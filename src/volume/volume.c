@@ -6,7 +6,7 @@
  * asks for a prefix (views.c) and the log. What is computed at open costs O(metadata); tensor
  * bytes are not touched.
  */
-#include "internal.h"
+#include "edit.h"
 
 #include <pthfs/cleanup.h>
 #include <errno.h>
@@ -14,25 +14,69 @@
 #include <malloc.h>
 #include <string.h>
 
-static int load(struct volume *v, const char *path, struct err *e)
+/* A half-done commit in place is shown as it will be, and left as it is. */
+static int open_patched(const char *path, struct source **ret, struct err *e)
+{
+	struct journal *j;
+	struct source *file = NULL;
+	struct stat st;
+	uint64_t cut;
+	int rc = vol_journal_open(path, true, &j, &cut, NULL);
+	if (rc < 0)
+		return 0; /* none that says anything */
+	if (journal_state(j) == JOURNAL_PATCHING && stat(path, &st) == 0 &&
+			st.st_ino == journal_bind(j)->ino) {
+		rc = source_file_open(path, &file, e);
+		if (rc == 0)
+			rc = inplace_source(j, file, ret, e);
+		source_unref(file);
+	}
+	journal_close(j);
+	return rc;
+}
+
+static int load_file(struct volume *v, const char *path, struct err *e)
 {
 	struct format_opts fo = {.salvage = v->opts.salvage, .max_names = v->opts.max_names};
-	int rc;
+	struct source *patched = NULL;
+	int rc = v->edit ? 0 : open_patched(path, &patched, e);
+	if (rc == 0 && !patched)
+		return checkpoint_open(path, &fo, &v->ck, e);
+	if (rc == 0) {
+		rc = checkpoint_load(patched, &fo, &v->ck, e);
+		log_add(v->log, "note: a commit in place was interrupted: shown as it will be once pthfs "
+				"recover has finished it");
+	}
+	source_unref(patched);
+	return rc;
+}
+
+static int load(struct volume *v, const char *path, struct err *e)
+{
+	int rc = 0;
 	if (stat(path, &v->st) < 0)
 		return err_sys(e, errno, "cannot open it");
-	rc = checkpoint_open(path, &fo, &v->ck, e);
+	if (v->opts.mode != VOLUME_READ)
+		rc = edit_prepare(v, path, e);
+	if (rc == 0 && stat(path, &v->st) < 0) /* it may have been finished just now */
+		rc = err_sys(e, errno, "cannot open it");
+	if (rc == 0)
+		rc = load_file(v, path, e);
 	if (rc == 0)
 		rc = tree_build(vol_model(v), v->opts.max_names, &v->tree, e);
 	if (rc == 0)
 		rc = overlaps_init(v, e);
+	if (rc == 0)
+		rc = views_init(v, e);
+	if (rc == 0 && v->edit)
+		rc = edit_start(v, e);
 	return rc;
 }
 
-static void count_node(struct volume *v, uint32_t i)
+static void count_node(const struct volume *v, uint32_t i, struct volume_totals *t)
 {
 	const struct model *m = vol_model(v);
 	const struct value *val = node_value(&v->tree, i);
-	struct volume_totals *t = &v->totals;
 	if (v->tree.nodes.at[i].flags & NODE_DIR)
 		return; /* also the root of a lone tensor or value */
 	if (val->kind == VALUE_LEAF) {
@@ -41,7 +85,7 @@ static void count_node(struct volume *v, uint32_t i)
 	}
 	if (val->kind != VALUE_TENSOR)
 		return;
-	if (v->tree.first_node[val->tensor] != i) {
+	if (tree_first(&v->tree, val->tensor) != i) {
 		t->tied++;
 		return;
 	}
@@ -51,11 +95,27 @@ static void count_node(struct volume *v, uint32_t i)
 	t->bytes += m->tensors.at[val->tensor].nbytes;
 }
 
-static void count_totals(struct volume *v)
+static void count_totals(const struct volume *v, struct totals *ret)
 {
+	struct totals t = {.generation = v->tree.generation, .made = true};
 	for (uint32_t i = 0; i < v->tree.nodes.n; i++)
-		if (!(v->tree.nodes.at[i].flags & NODE_OBJECT))
-			count_node(v, i);
+		t.names += v->tree.nodes.at[i].flags & NODE_OBJECT ? 1 : 0;
+	for (uint32_t i = 0; i != TREE_NONE; i = tree_next(&v->tree, i)) {
+		count_node(v, i, &t.sum);
+		t.names++;
+	}
+	*ret = t;
+}
+
+struct totals vol_totals(const struct volume *v)
+{
+	struct volume *own = (struct volume *)v; /* what is counted when asked for is no change */
+	pthread_mutex_lock(&own->totals_lock);
+	if (!own->totals.made || own->totals.generation != v->tree.generation)
+		count_totals(v, &own->totals);
+	struct totals t = own->totals;
+	pthread_mutex_unlock(&own->totals_lock);
+	return t;
 }
 
 /* The findings of loading are the first lines of the log. */
@@ -77,8 +137,10 @@ int volume_open(const char *path, const struct volume_opts *o, struct volume **r
 	struct volume *v = calloc(1, sizeof *v);
 	if (!v)
 		return err_nomem(e);
+	pthread_rwlock_init(&v->lock, NULL);
 	pthread_rwlock_init(&v->views_lock, NULL);
 	pthread_mutex_init(&v->archive_lock, NULL);
+	pthread_mutex_init(&v->totals_lock, NULL);
 	v->opts = o ? *o : (struct volume_opts){0};
 	v->log = log_new();
 	v->path = realpath(path, NULL);
@@ -90,7 +152,6 @@ int volume_open(const char *path, const struct volume_opts *o, struct volume **r
 		volume_close(v);
 		return rc;
 	}
-	count_totals(v);
 	log_findings(v);
 	malloc_trim(0); /* what only loading needed goes back: mounts live long */
 	*ret = v;
@@ -101,6 +162,7 @@ void volume_close(struct volume *v)
 {
 	if (!v)
 		return;
+	edit_close(v);
 	views_release(v);
 	archive_release(v);
 	overlaps_release(v);
@@ -108,7 +170,9 @@ void volume_close(struct volume *v)
 	checkpoint_free(v->ck);
 	log_free(v->log);
 	pthread_rwlock_destroy(&v->views_lock);
+	pthread_rwlock_destroy(&v->lock);
 	pthread_mutex_destroy(&v->archive_lock);
+	pthread_mutex_destroy(&v->totals_lock);
 	free(v->path);
 	free(v);
 }
@@ -133,19 +197,30 @@ struct log *volume_log(struct volume *v)
 	return v->log;
 }
 
+/* Locked for reading, like every call of the outside. */
+static struct totals totals_of(const struct volume *v)
+{
+	struct volume *own = (struct volume *)v;
+	vol_read_begin(own);
+	struct totals t = vol_totals(v);
+	vol_read_end(own);
+	return t;
+}
+
 uint64_t volume_bytes(const struct volume *v)
 {
-	return v->totals.bytes;
+	return totals_of(v).sum.bytes;
 }
 
 uint64_t volume_names(const struct volume *v)
 {
-	return v->tree.nodes.n + v->totals.tensors;
+	struct totals t = totals_of(v);
+	return t.names + t.sum.tensors;
 }
 
 void volume_totals(const struct volume *v, struct volume_totals *ret)
 {
-	*ret = v->totals;
+	*ret = totals_of(v).sum;
 }
 
 bool vol_is_state_dict(const struct volume *v, uint32_t node)
@@ -161,7 +236,8 @@ static uint32_t prefixed_dir(const struct volume *v, const char **prefix)
 {
 	for (uint32_t i = 0; i < v->tree.nodes.n; i++) {
 		struct str first;
-		if (v->tree.nodes.at[i].flags & NODE_OBJECT || !vol_is_state_dict(v, i))
+		if (v->tree.nodes.at[i].flags & NODE_OBJECT || !vol_is_state_dict(v, i) ||
+				!tree_alive(&v->tree, i))
 			continue;
 		if (view_module_op(&v->tree, i) == VIEW_STRIP)
 			return *prefix = wrappers[0], i;
@@ -173,10 +249,12 @@ static uint32_t prefixed_dir(const struct volume *v, const char **prefix)
 
 void volume_summary(struct volume *v, const char *mnt, struct buf *out)
 {
-	const struct volume_totals *t = &v->totals;
+	struct totals totals = vol_totals(v);
+	const struct volume_totals *t = &totals.sum;
 	const char *prefix;
-	buf_printf(out, "%llu tensor%s, %s, read-only", (unsigned long long)t->tensors,
-			t->tensors == 1 ? "" : "s", STR_SIZE(t->bytes));
+	buf_printf(out, "%llu tensor%s, %s, %s", (unsigned long long)t->tensors,
+			t->tensors == 1 ? "" : "s", STR_SIZE(t->bytes),
+			v->edit ? "read-write" : "read-only");
 	if (t->broken)
 		buf_printf(out, "; %llu cannot be read (%s/.pthfs/info says why)",
 				(unsigned long long)t->broken, mnt);

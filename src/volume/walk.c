@@ -4,21 +4,6 @@
 #include "glob.h"
 #include <string.h>
 
-/* The node after i in depth-first order; TREE_NONE at the end. Children are contiguous, so the
- * next sibling is i + 1 as long as the parent has one. */
-static uint32_t next_node(const struct tree *t, uint32_t i)
-{
-	if (t->nodes.at[i].flags & NODE_DIR && t->nodes.at[i].n)
-		return t->nodes.at[i].first;
-	while (i != 0) {
-		const struct node *parent = &t->nodes.at[t->nodes.at[i].parent];
-		if (i + 1 < parent->first + parent->n)
-			return i + 1;
-		i = t->nodes.at[i].parent;
-	}
-	return TREE_NONE;
-}
-
 /* The texts of one item; each is used up before the next item is made. */
 struct item_bufs {
 	struct buf path, type, shape, tied;
@@ -33,8 +18,8 @@ static void item_tensor(const struct volume *v, uint32_t node, uint32_t id, stru
 	tensor_shape_text(t, &b->shape);
 	it->broken = t->broken ? str_of(t->broken) : STR("");
 	it->view = overlaps_others(v, id);
-	if (v->tree.first_node[id] != node)
-		tree_path(&v->tree, v->tree.first_node[id], &b->tied);
+	if (tree_first(&v->tree, id) != node)
+		tree_path(&v->tree, tree_first(&v->tree, id), &b->tied);
 }
 
 static void item_parts(const struct volume *v, const struct value *val, struct vitem *it,
@@ -77,8 +62,8 @@ static int walk(struct volume *v, const char *glob, volume_item_fn *fn, void *ct
 {
 	struct vitem it;
 	int rc = 0;
-	for (uint32_t i = next_node(&v->tree, 0); i != TREE_NONE && rc == 0;
-			i = next_node(&v->tree, i)) {
+	for (uint32_t i = tree_next(&v->tree, 0); i != TREE_NONE && rc == 0;
+			i = tree_next(&v->tree, i)) {
 		b->path.n = 0;
 		tree_path(&v->tree, i, &b->path);
 		if (glob && !glob_match_path(str_of(glob), buf_view(&b->path)))
@@ -147,7 +132,7 @@ void volume_item_json(struct volume *v, const struct vitem *it, struct json *j)
 	vol_node_key(v, it->node, &key);
 	json_key(j, "name");
 	json_str(j, it->name);
-	if (val->kind != VALUE_TENSOR || v->tree.first_node[val->tensor] != it->node ||
+	if (val->kind != VALUE_TENSOR || tree_first(&v->tree, val->tensor) != it->node ||
 			str_eq(buf_view(&key), node_name(&v->tree, it->node))) {
 		json_key(j, "key"); /* otherwise the .meta's members bring it */
 		json_str(j, buf_view(&key));

@@ -104,7 +104,10 @@ static bool attr_text(struct volume *v, uint64_t ino, struct str name, struct bu
 int volume_getxattr(struct volume *v, uint64_t ino, struct str name, struct buf *out,
 		struct err *e)
 {
-	if (!str_starts(name, STR("user.")) || !attr_text(v, ino, name, out))
+	vol_read_begin(v);
+	bool there = str_starts(name, STR("user.")) && attr_text(v, ino, name, out);
+	vol_read_end(v);
+	if (!there)
 		return err_set(e, ERR_ABSENT, "no such attribute");
 	return out->failed ? err_nomem(e) : 0;
 }
@@ -116,12 +119,14 @@ int volume_listxattr(struct volume *v, uint64_t ino, struct buf *out, struct err
 		"user.byteorder", "user.type"};
 	struct buf scratch;
 	buf_init(&scratch, 1 << 20);
+	vol_read_begin(v);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct str name = str_of(names[i]);
 		scratch.n = 0;
 		if (attr_text(v, ino, name, &scratch))
 			buf_put(out, name.p, name.n + 1);
 	}
+	vol_read_end(v);
 	buf_release(&scratch);
 	return out->failed ? err_nomem(e) : 0;
 }

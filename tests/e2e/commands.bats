@@ -214,7 +214,7 @@ load common
 }
 
 @test "help COMMAND is COMMAND --help" {
-    for c in ls info cat umount mount; do
+    for c in ls info cat umount mount rename set rm compact status commit revert recover; do
         run "$PTHFS" help "$c"
         [ "$status" -eq 0 ]
         [ "$output" = "$("$PTHFS" "$c" --help)" ]

@@ -129,8 +129,12 @@ prepare() {
     fails 1 "max_names='-1': that is not a number" "$PTHFS" -o max_names=-1 demo.pth mnt
 }
 
-@test "rw is refused in words until it is there" {
-    fails 1 "-o rw" "$PTHFS" -o rw demo.pth mnt
+@test "options of editing that contradict each other or mean nothing are refused" {
+    fails 1 "-o ro and -o rw contradict" "$PTHFS" -o ro,rw demo.pth mnt
+    fails 1 "needs -o rw" "$PTHFS" -o inplace demo.pth mnt
+    fails 1 "needs -o rw" "$PTHFS" -o compact demo.pth mnt
+    fails 1 "-o salvage" "$PTHFS" -o salvage,rw demo.pth mnt
+    [ ! -e mnt ]
 }
 
 @test "too few and too many words are usage errors" {

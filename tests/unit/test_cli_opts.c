@@ -87,17 +87,51 @@ static void words_of_fstab_mean_nothing(void)
 }
 
 /* mount(8) says rw where nobody said ro, and mount.fuse3 always says dev and suid or not. */
-static void rw_is_refused_unless_mount_says_it(void)
+static void rw_of_mount_is_nobodys_wish(void)
 {
 	struct mount_opts o = parsed("rw,dev,suid");
 
 	OK(opts_from_mount(&o));
+	OK(o.volume.mode == VOLUME_READ && !o.fs.rw);
 	opts_release(&o);
 	o = parsed("rw,nosuid,nodev,noexec");
 	OK(opts_from_mount(&o));
+	OK(!o.fs.rw);
 	opts_release(&o);
-	refused("rw", "-o rw");
-	refused("rw,nodev", "-o rw");
+}
+
+static void edited_is(const char *list)
+{
+	struct mount_opts o = parsed(list);
+
+	OK(o.volume.mode == VOLUME_RW && o.fs.rw);
+	EQ_STR(o.fs.fuse_opts, "");
+	opts_release(&o);
+}
+
+static void rw_is_read_write_and_edit_is_so_everywhere(void)
+{
+	edited_is("rw");
+	edited_is("rw,nodev");
+	edited_is("edit");
+	edited_is("rw,edit,dev,suid");
+	edited_is("rw,inplace");
+	edited_is("edit,compact");
+}
+
+static void how_to_commit_means_nothing_without_rw(void)
+{
+	refused("inplace", "-o inplace says how to commit: it needs -o rw");
+	refused("compact,ro", "-o compact says how to commit: it needs -o rw");
+	refused("rw,inplace,dev,suid", "fstab: edit");
+}
+
+static void what_contradicts_rw_is_refused(void)
+{
+	refused("rw,ro", "-o ro and -o rw contradict");
+	refused("ro,edit,dev,suid", "-o ro and -o edit contradict");
+	refused("salvage,rw", "-o salvage");
+	refused("salvage,edit,dev,suid", "-o salvage");
 }
 
 static void unknown_and_misspelt_options_are_named(void)
@@ -146,7 +180,10 @@ int main(void)
 	TEST(libfuse_options_pass_through_in_order);
 	TEST(commas_and_backslashes_in_values_stay_escaped);
 	TEST(words_of_fstab_mean_nothing);
-	TEST(rw_is_refused_unless_mount_says_it);
+	TEST(rw_of_mount_is_nobodys_wish);
+	TEST(rw_is_read_write_and_edit_is_so_everywhere);
+	TEST(how_to_commit_means_nothing_without_rw);
+	TEST(what_contradicts_rw_is_refused);
 	TEST(unknown_and_misspelt_options_are_named);
 	TEST(values_that_make_no_sense_are_refused);
 	TEST(a_sloppy_mount_passes_over_what_it_does_not_know);

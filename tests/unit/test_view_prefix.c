@@ -125,6 +125,26 @@ static void keys_that_are_no_text_count_as_having_none(void)
 	end();
 }
 
+/* Empty slots are no keys. */
+static void only_keys_that_are_there_are_counted(void)
+{
+	struct str found;
+
+	state_dict((const char *const[]){"a", "module.x", "b", "module.y", "c", NULL});
+	EQ_I64(view_module_op(&t, 0), VIEW_ADD);
+	EQ_I64(view_prefixes(&t, 0, &found, 1), 0);
+	EQ_I64(tree_remove(&t, kit_node(&t, "a")), 0);
+	EQ_I64(view_module_op(&t, 0), VIEW_STRIP);
+	EQ_I64(tree_remove(&t, kit_node(&t, "c")), 0);
+	EQ_I64(view_prefixes(&t, 0, &found, 1), 1);
+	OK(str_is(found, "module"));
+	OK(view_has_prefix(&t, 0, NULL, 0, STR("module")));
+	EQ_I64(tree_remove(&t, kit_node(&t, "module.x")), 0);
+	EQ_I64(tree_remove(&t, kit_node(&t, "module.y")), 0);
+	OK(!view_has_prefix(&t, 0, NULL, 0, STR("module")));
+	end();
+}
+
 int main(void)
 {
 	TEST(module_strips_when_at_least_half_of_the_keys_have_it);
@@ -135,5 +155,6 @@ int main(void)
 	TEST(a_name_that_begins_with_a_dot_has_no_prefix);
 	TEST(no_more_are_told_than_asked_for);
 	TEST(keys_that_are_no_text_count_as_having_none);
+	TEST(only_keys_that_are_there_are_counted);
 	return tap_done();
 }

@@ -44,10 +44,14 @@ static const char *names(void)
 	size_t used = 0;
 
 	out[0] = 0;
-	for (uint32_t i = 0; i < t.nodes.at[0].n; i++) {
+	for (uint32_t i = 0; i < tree_slots(&t, 0); i++) {
 		struct str name = view_name(v, i);
 
-		EQ_I64(view_find(v, name), t.nodes.at[0].first + i);
+		if (tree_child(&t, 0, i) == TREE_NONE) {
+			EQ_I64(name.n, 0);
+			continue;
+		}
+		EQ_I64(view_find(v, name), tree_child(&t, 0, i));
 		used += (size_t)snprintf(out + used, sizeof out - used, "%.*s ", STR_FMT(name));
 	}
 	return out;
@@ -258,6 +262,145 @@ static void a_hundred_thousand_names_are_stripped_and_found(void)
 	end();
 }
 
+/* --- after edits ------------------------------------------------------------------------------- */
+
+static oref key_of(const char *key)
+{
+	return kit_text(&m, str_of(key));
+}
+
+static void rename_key(const char *from, const char *to)
+{
+	EQ_I64(tree_move(&t, kit_node(&t, from), 0, key_of(to), str_of(to), NULL), 0);
+}
+
+static void a_view_follows_the_tree(void)
+{
+	uint32_t node;
+
+	STATE_DICT("module.a", "module.b", "c", "module.d");
+	make((struct view_step[]){strip("module")}, 1);
+	EQ_STR(names(), "a b c d ");
+	EQ_I64(tree_remove(&t, kit_node(&t, "module.b")), 0);
+	EQ_I64(view_find(v, STR("b")), TREE_NONE);
+	EQ_STR(names(), "a c d ");
+	rename_key("c", "module.b");
+	EQ_I64(view_find(v, STR("c")), TREE_NONE);
+	EQ_I64(view_find(v, STR("b")), kit_node(&t, "module.b"));
+	EQ_STR(names(), "a b d ");
+	EQ_I64(tree_add(&t, 0, key_of("module.e"), STR("module.e"), 1, &node, NULL), 0);
+	EQ_I64(view_find(v, STR("e")), node);
+	EQ_STR(names(), "a b d e ");
+	OK(view_name(v, 77).n == 0);
+	end();
+}
+
+static void keys_that_become_one_are_numbered_as_they_stand_now(void)
+{
+	STATE_DICT("module.a", "b", "a");
+	make((struct view_step[]){strip("module")}, 1);
+	EQ_STR(names(), "a b a~2 ");
+	rename_key("b", "b2");
+	EQ_I64(view_find(v, STR("a~2")), kit_node(&t, "a"));
+	EQ_I64(tree_remove(&t, kit_node(&t, "module.a")), 0);
+	EQ_I64(view_find(v, STR("a~2")), TREE_NONE);
+	EQ_I64(view_find(v, STR("a")), kit_node(&t, "a"));
+	EQ_STR(names(), "b2 a ");
+	end();
+}
+
+/* Under a name that is not its key's own, a child is still shown as what its key becomes. */
+static void a_child_under_an_odd_name_is_found(void)
+{
+	STATE_DICT("module.a", "module.b");
+	EQ_I64(tree_move(&t, kit_node(&t, "module.a"), 0, key_of("module.a"), STR("odd"), NULL), 0);
+	make((struct view_step[]){strip("module")}, 1);
+	EQ_STR(names(), "a b ");
+	EQ_I64(view_find(v, STR("odd")), TREE_NONE);
+	end();
+}
+
+/* Finding works without the table of names; it must say the same. */
+static void what_is_found_is_what_the_table_has(void)
+{
+	static const char *const parts[] = {"a.", "b.", "c", "a", "a.a.", "~2", "%", "b~2"};
+	const char *keys[24];
+	char text[24][32], name[32];
+	uint64_t seed = 88172645463325252u;
+
+	for (int run = 0; run < 200; run++) {
+		struct view_step steps[3];
+		unsigned n_steps = (unsigned)(kit_random(&seed) % 4), n = 0;
+
+		for (unsigned i = 0; i < 23; i++) { /* different keys, up to 23 */
+			unsigned j = 0;
+
+			snprintf(text[n], sizeof text[n], "%s%s%s", parts[kit_random(&seed) % 8],
+					parts[kit_random(&seed) % 8], parts[kit_random(&seed) % 8]);
+			while (j < n && strcmp(text[j], text[n]) != 0)
+				j++;
+			if (j == n)
+				keys[n] = text[n], n++;
+		}
+		keys[n] = NULL;
+		for (unsigned i = 0; i < n_steps; i++)
+			steps[i] = (struct view_step){kit_random(&seed) & 1,
+					kit_random(&seed) & 1 ? STR("a") : STR("b")};
+		state_dict(keys);
+		make(steps, n_steps);
+		for (int i = 0; i < 200; i++) {
+			uint32_t want = TREE_NONE;
+
+			snprintf(name, sizeof name, "%s%s%s", parts[kit_random(&seed) % 8],
+					parts[kit_random(&seed) % 8], parts[kit_random(&seed) % 8]);
+			for (uint32_t k = 0; k < n; k++)
+				if (str_is(view_name(v, k), name))
+					want = tree_child(&t, 0, k);
+			EQ_I64(view_find(v, str_of(name)), want);
+		}
+		names();
+		end();
+	}
+}
+
+/* --- keys of new names -------------------------------------------------------------------------- */
+
+static const char *key_for(const char *shown, unsigned n, const struct view_step *steps)
+{
+	static char out[256];
+	struct buf b;
+
+	buf_init(&b, sizeof out - 1);
+	snprintf(out, sizeof out, "(none)");
+	if (view_key(steps, n, str_of(shown), &b))
+		snprintf(out, sizeof out, "%.*s", STR_FMT(buf_view(&b)));
+	buf_release(&b);
+	return out;
+}
+#define KEY_FOR(shown, ...)                                                                        \
+	key_for((shown), sizeof((struct view_step[]){__VA_ARGS__}) / sizeof(struct view_step),     \
+			(struct view_step[]){__VA_ARGS__})
+
+static void a_new_name_stands_for_the_key_that_becomes_it(void)
+{
+	EQ_STR(KEY_FOR("fc.bias", strip("module")), "module.fc.bias");
+	EQ_STR(KEY_FOR("module.x", strip("module")), "module.module.x");
+	EQ_STR(KEY_FOR("module.fc", add("module")), "fc");
+	EQ_STR(KEY_FOR("fc", add("module")), "(none)"); /* all names there begin with it */
+	EQ_STR(KEY_FOR("module.", add("module")), "");
+	EQ_STR(KEY_FOR("a.a.x", add("a")), "a.a.x"); /* "a.x" has it already and would stay */
+	EQ_STR(KEY_FOR("x", strip("module"), strip("_orig_mod")), "module._orig_mod.x");
+	EQ_STR(KEY_FOR("net.x", strip("module"), add("net")), "module.x");
+	EQ_STR(KEY_FOR("x", strip("module"), add("net")), "(none)");
+	EQ_STR(key_for("x", 0, NULL), "x");
+}
+
+static void a_name_that_no_key_becomes_stands_for_none(void)
+{
+	EQ_STR(KEY_FOR("a.x", add("a"), strip("a")), "a.a.x");
+	EQ_STR(KEY_FOR("b.x", add("a"), strip("b")), "(none)");
+}
+
 int main(void)
 {
 	TEST(stripping_takes_a_prefix_off_where_it_is);
@@ -276,5 +419,11 @@ int main(void)
 	TEST(more_than_eight_steps_are_refused);
 	TEST(a_view_knows_which_prefixes_are_left);
 	TEST(a_hundred_thousand_names_are_stripped_and_found);
+	TEST(a_view_follows_the_tree);
+	TEST(keys_that_become_one_are_numbered_as_they_stand_now);
+	TEST(a_child_under_an_odd_name_is_found);
+	TEST(what_is_found_is_what_the_table_has);
+	TEST(a_new_name_stands_for_the_key_that_becomes_it);
+	TEST(a_name_that_no_key_becomes_stands_for_none);
 	return tap_done();
 }

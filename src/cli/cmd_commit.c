@@ -1,0 +1,104 @@
+/* cmd_commit.c - pthfs commit MOUNTPOINT|CHECKPOINT: the edits of a mount, or those that wait in a
+ * journal, become part of the checkpoint now.
+ */
+#include "cli.h"
+#include "control.h"
+#include "oneshot.h"
+#include "query.h"
+#include "target.h"
+
+#include <stdio.h>
+
+static const char commit_help[] =
+		"usage: pthfs commit [--dry-run] [--compact] MOUNTPOINT|CHECKPOINT\n\n"
+		"Makes the checkpoint contain the edits of a mount, which stays; or those that a crash has\n"
+		"left in its journal. All or nothing: the checkpoint is the old or the new one, whole, at\n"
+		"every instant.\n\n"
+		"  --dry-run    change nothing, say what would be written\n"
+		"  --compact    write the file in torch's own order, without dead space\n\n"
+		"Exit codes: 0 (also when there was nothing to commit), or 2 for an error: the edits are\n"
+		"still there then.\n";
+
+static void say(const char *file, bool dry_run, const struct commit_result *r)
+{
+	struct buf line;
+	if (!r->edits && !r->written) {
+		puts("nothing to commit");
+		return;
+	}
+	buf_init(&line, 1 << 20);
+	buf_printf(&line, "%s %llu %s%s ", dry_run ? "would commit" : "committed",
+			(unsigned long long)r->edits, r->edits == 1 ? "edit" : "edits",
+			dry_run ? " and write" : ", wrote");
+	oneshot_cost(&line, r, NULL);
+	if (r->dead && !dry_run)
+		buf_printf(&line, "; %s are dead space: pthfs compact %s gives them back",
+				STR_SIZE(r->dead), file);
+	buf_putc(&line, '\0');
+	if (!line.failed)
+		cli_line(stdout, line.p);
+	buf_release(&line);
+}
+
+static int commit_file(const char *file, struct commit_opts *o)
+{
+	struct volume_opts vo = {.mode = VOLUME_RW, .compact = o->compact};
+	struct commit_result r = {0};
+	struct progress p;
+	struct volume *v;
+	struct err e = {0};
+	oneshot_signals();
+	if (volume_open(file, &vo, &v, &e) < 0)
+		return cli_fail(CLI_ERROR, NULL, &e);
+	oneshot_say_notice(v);
+	o->unmounting = !o->dry_run;
+	o->progress = progress_tell;
+	o->ctx = &p;
+	progress_begin(&p, "committing");
+	int rc = volume_commit(v, o, &r, &e);
+	progress_end(&p);
+	volume_close(v);
+	if (rc < 0)
+		return cli_fail(CLI_ERROR, NULL, &e);
+	say(file, o->dry_run, &r);
+	return cli_finish(CLI_SAME);
+}
+
+static int commit_mount(const struct mount *m, const struct commit_opts *o)
+{
+	const char *word = o->compact ? "compact\n" : "commit\n";
+	struct control c = {
+		.file = ".pthfs/commit",
+		.word = o->dry_run ? "dry-run\n" : word,
+		.doing = "committing",
+	};
+	if (o->dry_run && o->compact) {
+		cli_error("commit: of a mount, --dry-run and --compact exclude each other");
+		return CLI_ERROR;
+	}
+	return control_mount(m, &c);
+}
+
+int cmd_commit(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"dry-run", no_argument, NULL, 'D'},
+		{"compact", no_argument, NULL, 'C'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	struct query q = {"commit", commit_help, "h", longs, 1, 1, {0}, 0};
+	struct commit_opts o = {0};
+	struct target t;
+	struct err e = {0};
+	int c;
+	while ((c = query_next(&q, argc, argv)) > 0)
+		*(c == 'D' ? &o.dry_run : &o.compact) = true;
+	if (c == 0)
+		return q.code;
+	if (target_find(argv[optind], &t, &e) < 0)
+		return cli_fail(CLI_ERROR, NULL, &e);
+	int code = t.m ? commit_mount(t.m, &o) : commit_file(argv[optind], &o);
+	target_release(&t);
+	return code;
+}

@@ -1,0 +1,283 @@
+/* edit.h - the editing side of a volume; only src/volume includes it.
+ *
+ *	stage.c     what a program writes into a file, until it is closed
+ *	put.c       ... taking effect: bytes, values, .meta, .npy, .json
+ *	dirty.c     storages with bytes written over them
+ *	scratch.c   names that are no keys (yet)
+ *	keys.c      names that come, go and change: the tree
+ *	ops.c       the same, told to the journal; replay.c: taken up from it again
+ *	apply.c     tree and values -> object graph, before the pickle is written
+ *	commit.c    object graph and dirty storages -> plan -> file
+ *	rebase.c    the file that was written becomes what the volume shows
+ *	changes.c   what differs from the checkpoint, in words
+ *
+ * Locks, in this order: edit.mutex (one editor at a time, also for the length of a commit), then
+ * volume.lock for writing (nobody reads meanwhile). "Editor" below: holds both.
+ */
+#ifndef PTHFS_VOLUME_EDIT_H
+#define PTHFS_VOLUME_EDIT_H
+
+#include "internal.h"
+#include <pthfs/change.h>
+#include <pthfs/journal.h>
+#include <pthfs/overlay.h>
+#include <pthfs/parse.h>
+#include <pthfs/save.h>
+
+/* A storage that is written over: its data is a source over the blob. */
+struct dirty {
+	uint32_t storage;
+	struct blob *blob;
+	struct extent base; /* data before, and the source that it is in, for taking it back */
+	struct source *shown;
+	struct timespec changed;
+	bool told; /* the journal knows what its blob's number stands for */
+};
+
+/* What is being written into a file. */
+struct stage {
+	uint64_t ino;
+	struct blob *blob;
+	unsigned writers; /* open files that may write */
+	bool dirty;       /* something was written that has not taken effect */
+};
+
+enum scratch_kind { SCRATCH_PLAIN, SCRATCH_META, SCRATCH_NPY, SCRATCH_JSON };
+
+/* A file that is no key of the checkpoint. Never committed. */
+struct scratch {
+	uint32_t dir;    /* tree node */
+	struct str name; /* in the directory itself (not in a view), malloc */
+	struct blob *blob;
+	uint8_t kind; /* by the end of its name: enum scratch_kind */
+	bool gone;    /* removed, or became a key: open files still know it */
+	struct timespec changed;
+};
+
+/* NAME.meta of a key that left: ghost.c. */
+#define GHOSTS 64
+struct ghost {
+	pid_t pid; /* who took it away; 0: nobody */
+	uint16_t n;
+	uint64_t dir; /* inode */
+	char name[256];
+};
+
+/* A name that a node has left: a file that comes back there has its type again. */
+struct left {
+	uint32_t dir, node;
+	struct str name; /* malloc */
+};
+
+struct edit {
+	bool on;      /* open for editing */
+	bool replay;  /* edits come from the journal: they are not told to it again */
+	pthread_mutex_t mutex;
+	pthread_mutex_t refresh;  /* open files that were made before an edit are made again under it */
+	int lock_fd;              /* the checkpoint, flocked; -1 */
+	struct journal *journal;  /* NULL: one command's edits, or none needed yet */
+	uint32_t next_blob;       /* number of the next blob in the journal */
+	VEC(struct dirty) dirty;
+	struct u32map dirty_of;   /* storage -> its place in dirty */
+	VEC(struct stage *) stages;
+	VEC(struct scratch) scratch;
+	VEC(struct left) left;
+	struct ghost ghosts[GHOSTS];
+	unsigned next_ghost;
+	struct u32map renamed;    /* node -> its key (oref) at the last commit, when that is another */
+	struct u32map home;       /* node -> its directory at the last commit, when that is another */
+	struct u32map raw;        /* node -> the object of the graph that is there: see keys_raw() */
+	struct u32map raw_before; /* the same as of the last commit */
+	struct u32map entries_of; /* directory -> where in entries the objects of its children begin */
+	VEC(oref) entries;
+	struct u32map lost;       /* nodes that were removed before the last commit */
+	struct u32map changed;    /* tree node -> its place in times */
+	VEC(struct timespec) times;
+	struct timespec last;     /* of the last edit: times are different and ascend */
+	uint64_t generation;      /* contents that were opened before are made again */
+	size_t base_storages, base_tensors, base_values, base_entries; /* in the model as loaded */
+	struct buf notice;
+	struct buf result; /* of the last commit or revert, in words */
+	_Atomic uint64_t done, total;
+	_Atomic bool committing;
+};
+
+/* --- edit.c ----------------------------------------------------------------------------------- */
+
+/* For opts.mode other than VOLUME_READ. Before the checkpoint is loaded: locks, and finishes what a
+ * crash left half done. After it is loaded and the tree built: edits are taken up. */
+int edit_prepare(struct volume *v, const char *path, struct err *e);
+int edit_start(struct volume *v, struct err *e);
+void edit_close(struct volume *v);
+/* Around every edit: EROFS when the volume is not open for it. */
+int edit_begin(struct volume *v, struct err *e);
+void edit_end(struct volume *v);
+/* A time later than that of every edit before. */
+struct timespec edit_now(struct volume *v);
+void edit_changed_node(struct volume *v, uint32_t node);
+/* The blob's number in the journal. */
+uint32_t edit_blob_id(struct volume *v);
+/* The identity of the file at v->st, for the journal. */
+int edit_bind(const struct volume *v, struct journal_bind *ret, struct err *e);
+int edit_bind_source(const struct stat *st, struct source *s, struct journal_bind *ret,
+		struct err *e);
+/* journal_open() and journal_create() by the checkpoint's path. */
+int vol_journal_open(const char *path, bool readonly, struct journal **ret, uint64_t *cut,
+		struct err *e);
+int vol_journal_create(const char *path, const struct journal_bind *b, struct journal **ret,
+		struct err *e);
+/* Was the journal made for the file at path, as it is now? ERR_REFUSED says how not. */
+int edit_belongs(struct journal *j, const char *path, struct err *e);
+
+/* --- dirty.c ------------------------------------------------------------------------------------ */
+
+/* The dirty storage, made when it is not one yet. */
+int dirty_get(struct volume *v, uint32_t storage, struct dirty **ret, struct err *e);
+const struct dirty *dirty_find(const struct volume *v, uint32_t storage);
+/* n bytes of tensor t's file at off become these. Whole elements, or any when no fix is needed. */
+int dirty_write(struct volume *v, uint32_t tensor, const void *buf, size_t n, uint64_t off,
+		struct err *e);
+/* All bytes of tensor t's file become those of blob b. */
+int dirty_replace(struct volume *v, uint32_t tensor, struct blob *b, struct err *e);
+void dirty_release(struct volume *v);
+
+/* --- stage.c -------------------------------------------------------------------------------------- */
+
+/* What a file shows instead of what it is, because somebody is writing it; NULL: nothing. Scratch:
+ * its bytes. */
+const struct blob *stage_shown(const struct volume *v, uint64_t ino);
+/* The last close of a file that wrote. */
+void stage_leave(struct vfile *f);
+/* Nothing written so far is to take effect. */
+void stage_drop_all(struct volume *v);
+
+/* --- put.c -------------------------------------------------------------------------------------- */
+
+/* What a name is that content is put into. */
+struct target {
+	enum ino_what what; /* INO_TENSOR, INO_LEAF, INO_META, INO_NPY, INO_JSON */
+	uint32_t node;      /* the tree node it belongs to; TREE_NONE: a new name */
+	uint32_t dir;       /* of the new name */
+	struct str name;    /* the new name, without .npy, .json or .meta */
+};
+/* The whole content of blob b takes effect there. Editor. ERR_INVALID: it does not fit. */
+int put_content(struct volume *v, const struct target *t, struct blob *b, struct err *e);
+/* The target of an inode; ERR_SYS (EACCES, EISDIR ...) when nothing can be written there. */
+int put_target(struct volume *v, uint64_t ino, struct target *ret, struct err *e);
+/* Can this file be written at all? Asked at open. */
+int put_ok(struct volume *v, const struct target *t, struct err *e);
+int put_value(struct volume *v, uint32_t node, oref obj, struct err *e);
+/* put_meta.c: t->node TREE_NONE: bytes get the type and the name; otherwise bytes is NULL. */
+int put_meta(struct volume *v, const struct target *t, struct blob *bytes, struct str meta,
+		struct err *e);
+/* A key that was removed, or moved away (node was), has this content under its old name again. */
+int put_again(struct volume *v, const struct target *t, uint32_t was, struct blob *b,
+		struct err *e);
+/* The tensor n, with these bytes (NULL: n says where they are), in the place of t or as it. */
+int put_retype(struct volume *v, const struct target *t, struct new_tensor *n, struct blob *bytes,
+		struct err *e);
+int vol_blob_text(const struct blob *b, struct buf *out, struct err *e); /* appends */
+
+/* --- scratch.c ---------------------------------------------------------------------------------- */
+
+uint32_t scratch_find(const struct volume *v, uint32_t dir, struct str name); /* TREE_NONE */
+int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b, uint32_t *ret,
+		struct err *e);
+void scratch_remove(struct volume *v, uint32_t i);
+/* It was closed, or got another name: becomes what it can. 0 also when it stays scratch. */
+int scratch_settle(struct volume *v, uint32_t i, struct err *e);
+void scratch_release(struct volume *v);
+bool scratch_in(const struct volume *v, uint32_t dir);
+/* The node whose type a file of this name has again, or TREE_NONE. */
+uint32_t scratch_typed(const struct volume *v, uint32_t dir, struct str name);
+
+/* --- ghost.c ---------------------------------------------------------------------------------------- */
+
+void ghost_add(struct volume *v, uint64_t dir, struct str name);
+bool ghost_find(const struct volume *v, uint64_t dir, struct str name, uint64_t *ret);
+void ghost_remove(struct volume *v, uint64_t ino);
+
+/* --- keys.c: on nodes of the tree, for every node that shows the same container ------------------ */
+
+/* The directory behind an inode and the key that a name in it stands for, as the name that the
+ * directory itself has for it. */
+int keys_place(struct volume *v, uint64_t dir, struct str name, uint32_t *ret_dir, struct buf *out,
+		struct err *e);
+/* The key object of a new name in dir. OREF_NIL: out of memory, or no key is called so. */
+oref keys_object(struct volume *v, uint32_t dir, struct str name);
+/* The object in the graph that stands at this node's place: what it was loaded from (a leaf's own
+ * object may be a simpler one, that is shown), or what was put there. OREF_NIL: none (a part). */
+oref keys_raw(struct volume *v, uint32_t node);
+/* Is the top object itself a tensor or a value, shown as the file `value`? */
+bool vol_is_lone(const struct volume *v);
+int keys_add(struct volume *v, uint32_t dir, struct str name, uint32_t value, uint32_t *ret,
+		struct err *e);
+int keys_remove(struct volume *v, uint32_t node, struct err *e);
+int keys_move(struct volume *v, uint32_t node, uint32_t dir, struct str name, struct err *e);
+int keys_set(struct volume *v, uint32_t node, uint32_t value, struct err *e);
+int keys_link(struct volume *v, uint32_t node, uint32_t dir, struct str name, uint32_t *ret,
+		struct err *e);
+int keys_restore(struct volume *v, uint32_t node, uint32_t value, struct err *e);
+int keys_mkdir(struct volume *v, uint32_t dir, struct str name, uint32_t *ret, struct err *e);
+/* dir's pickled object has to be written anew. */
+void keys_touch(struct volume *v, uint32_t dir);
+
+/* --- ops.c, replay.c ------------------------------------------------------------------------------- */
+
+/* Each edit is told to the journal after it has been made in memory; when that fails, the caller
+ * takes it back. Nothing is done while replaying, or without a journal. */
+int ops_rename(struct volume *v, struct str from, struct str to, struct err *e);
+int ops_remove(struct volume *v, struct str path, struct err *e);
+int ops_mkdir(struct volume *v, struct str path, struct err *e);
+int ops_link(struct volume *v, struct str from, struct str to, struct err *e);
+int ops_put(struct volume *v, const struct target *t, const struct blob *b, struct err *e);
+int ops_again(struct volume *v, const struct target *t, const struct blob *b, struct err *e);
+/* bytes NULL: of the tensor that is there. */
+int ops_meta(struct volume *v, const struct target *t, const struct blob *bytes, struct str meta,
+		struct err *e);
+int ops_value(struct volume *v, const struct target *t, oref obj, struct err *e);
+/* Blob `to` is n bytes of `from`. */
+int ops_copy(struct volume *v, const struct blob *to, const struct blob *from, uint64_t off,
+		uint64_t n, struct err *e);
+int ops_storage(struct volume *v, uint32_t tensor_node, const struct blob *b, struct err *e);
+/* Between begin and end, all or nothing; what stands before abort is not taken up. */
+enum ops_edge { OPS_BEGIN, OPS_END, OPS_ABORT };
+int ops_group(struct volume *v, enum ops_edge edge, struct err *e);
+int replay_journal(struct volume *v, struct err *e); /* takes up the edits of the journal */
+
+/* --- names_edit.c: with the journal. Editor ----------------------------------------------------------- */
+int edit_remove_node(struct volume *v, uint32_t node, struct err *e);
+int edit_move_node(struct volume *v, uint32_t node, uint32_t dir, struct str name, struct err *e);
+
+/* --- control.c ------------------------------------------------------------------------------------- */
+
+/* What was written into .pthfs/commit or .pthfs/revert: acts. No lock is held. */
+int volume_control(struct volume *v, bool commit, struct str words, struct err *e);
+
+/* --- apply.c, commit.c, rebase.c ------------------------------------------------------------------- */
+
+int apply_tree(struct volume *v, bool *pickle, struct err *e);
+/* The file at v->path is what the plan said: places (of checkpoint_save). */
+int rebase(struct volume *v, const uint64_t *places, const struct stat *now, struct err *e);
+int edit_revert(struct volume *v, struct err *e); /* editor */
+
+/* --- verify.c ------------------------------------------------------------------------------------- */
+
+/* Would the file that the plan describes show what is shown now? No tensor is read. */
+int verify_plan(struct volume *v, const struct plan *plan, struct err *e);
+
+/* --- changes.c --------------------------------------------------------------------------------------- */
+
+enum change_kind { CHANGE_ADDED, CHANGE_REMOVED, CHANGE_RENAMED, CHANGE_VALUE, CHANGE_BYTES };
+struct change {
+	enum change_kind kind;
+	struct str path, was; /* was: the old path of what was renamed */
+	uint64_t bytes;       /* CHANGE_BYTES */
+};
+typedef bool change_fn(void *ctx, const struct change *c);
+int changes_each(struct volume *v, change_fn *fn, void *ctx, struct err *e);
+uint64_t changes_count(struct volume *v);
+/* "renamed a -> b", "changed w (4.0 MB)" */
+void change_text(const struct change *c, struct buf *out);
+
+#endif

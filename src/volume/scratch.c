@@ -1,0 +1,181 @@
+/* scratch.c - names that are no keys: temporary files of editors, tensors that still lack a type.
+ *
+ * A scratch file has a blob and lives as long as the mount. It becomes a key when it is closed and
+ * its type is known: a removed or moved key had its name and it has that one's size; NAME.meta
+ * stands beside it; it is a .npy or .json itself. Otherwise it stays what it is, without an error:
+ * programs write temporary files all the time. (design.md "Editing", 4)
+ */
+#include "edit.h"
+
+#include <pthfs/cleanup.h>
+#include <string.h>
+
+#define MAX_SCRATCH 65536
+
+static uint8_t kind_of(struct str name)
+{
+	if (str_ends(name, STR(".meta")))
+		return SCRATCH_META;
+	if (str_ends(name, STR(".npy")))
+		return SCRATCH_NPY;
+	return str_ends(name, STR(".json")) ? SCRATCH_JSON : SCRATCH_PLAIN;
+}
+
+uint32_t scratch_find(const struct volume *v, uint32_t dir, struct str name)
+{
+	for (uint32_t i = 0; v->edit && i < v->edit->scratch.n; i++) {
+		const struct scratch *s = &v->edit->scratch.at[i];
+		if (!s->gone && s->dir == dir && str_eq(s->name, name))
+			return i;
+	}
+	return TREE_NONE;
+}
+
+bool scratch_in(const struct volume *v, uint32_t dir)
+{
+	for (size_t i = 0; v->edit && i < v->edit->scratch.n; i++)
+		if (!v->edit->scratch.at[i].gone && v->edit->scratch.at[i].dir == dir)
+			return true;
+	return false;
+}
+
+int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b, uint32_t *ret,
+		struct err *e)
+{
+	struct scratch s = {.dir = dir, .blob = b, .kind = kind_of(name), .changed = edit_now(v)};
+	if (v->edit->scratch.n >= MAX_SCRATCH)
+		return err_set(e, ERR_LIMIT, "more than %d new files since it was mounted", MAX_SCRATCH);
+	char *copy = malloc(name.n + 1);
+	if (!copy)
+		return err_nomem(e);
+	memcpy(copy, name.p, name.n);
+	s.name = (struct str){copy, name.n};
+	if (vec_push(&v->edit->scratch, s) < 0) {
+		free(copy);
+		return err_nomem(e);
+	}
+	blob_ref(b);
+	*ret = (uint32_t)v->edit->scratch.n - 1;
+	return 0;
+}
+
+void scratch_remove(struct volume *v, uint32_t i)
+{
+	v->edit->scratch.at[i].gone = true;
+}
+
+void scratch_release(struct volume *v)
+{
+	struct edit *d = v->edit;
+	for (size_t i = 0; i < d->scratch.n; i++) {
+		blob_unref(d->scratch.at[i].blob);
+		free((char *)d->scratch.at[i].name.p);
+	}
+	vec_release(&d->scratch);
+	for (size_t i = 0; i < d->left.n; i++)
+		free((char *)d->left.at[i].name.p);
+	vec_release(&d->left);
+}
+
+uint32_t scratch_typed(const struct volume *v, uint32_t dir, struct str name)
+{
+	const struct edit *d = v->edit;
+	for (size_t i = d->left.n; i-- > 0;)
+		if (d->left.at[i].dir == dir && str_eq(d->left.at[i].name, name))
+			return d->left.at[i].node;
+	return tree_find_gone(&v->tree, dir, name);
+}
+
+/* --- becoming a key ---------------------------------------------------------------------------------- */
+
+/* A removed key comes back where it was. Another one has the tensor's bytes, or the key only moved
+ * away: then what comes back is a tensor of its own. */
+static int comes_back(struct volume *v, const struct scratch *s, uint32_t was, struct err *e)
+{
+	const struct value *val = node_value(&v->tree, was);
+	struct target t = {.what = INO_TENSOR, .node = TREE_NONE, .dir = s->dir, .name = s->name};
+	if (val->kind == VALUE_LEAF) {
+		t.what = INO_LEAF;
+		return put_again(v, &t, was, s->blob, e);
+	}
+	if (val->kind != VALUE_TENSOR || blob_size(s->blob) != vol_model(v)->tensors.at[val->tensor].nbytes)
+		return ERR_ABSENT;
+	return put_again(v, &t, was, s->blob, e);
+}
+
+/* NAME and NAME.meta are both there: a tensor, if they fit. */
+static int typed_by_meta(struct volume *v, uint32_t bytes, uint32_t meta, struct err *e)
+{
+	const struct scratch *b = &v->edit->scratch.at[bytes];
+	const struct target t = {.what = INO_META, .node = TREE_NONE, .dir = b->dir, .name = b->name};
+	struct blob *m = v->edit->scratch.at[meta].blob;
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	int rc = vol_blob_text(m, &text, e);
+	if (rc == 0)
+		rc = put_meta(v, &t, b->blob, buf_view(&text), e);
+	buf_release(&text);
+	if (rc == 0) {
+		scratch_remove(v, bytes);
+		scratch_remove(v, meta);
+	}
+	return rc;
+}
+
+/* The other half of NAME and NAME.meta, or TREE_NONE. */
+static uint32_t partner(const struct volume *v, const struct scratch *s)
+{
+	struct buf name;
+	uint32_t i;
+	if (s->kind == SCRATCH_META)
+		return scratch_find(v, s->dir, str_cut(s->name, s->name.n - 5));
+	buf_init(&name, 1024);
+	buf_str(&name, s->name);
+	buf_puts(&name, ".meta");
+	i = scratch_find(v, s->dir, buf_view(&name));
+	buf_release(&name);
+	return i;
+}
+
+static int settle_plain(struct volume *v, uint32_t i, struct err *e)
+{
+	const struct scratch *s = &v->edit->scratch.at[i];
+	uint32_t was = scratch_typed(v, s->dir, s->name), meta;
+	if (was != TREE_NONE && s->kind == SCRATCH_PLAIN) {
+		int rc = comes_back(v, s, was, e);
+		if (rc == 0)
+			scratch_remove(v, i);
+		if (rc != ERR_ABSENT)
+			return rc;
+	}
+	meta = partner(v, s);
+	if (meta == TREE_NONE)
+		return 0;
+	int rc = s->kind == SCRATCH_META ? typed_by_meta(v, meta, i, e) : typed_by_meta(v, i, meta, e);
+	return rc == ERR_INVALID ? 0 : rc; /* the rest may still be on its way */
+}
+
+static bool begins_as_npy(const struct blob *b)
+{
+	char magic[6];
+	return blob_size(b) > 6 && blob_read(b, magic, 6, 0, NULL) == 0 && memcmp(magic, "\x93NUMPY", 6) == 0;
+}
+
+int scratch_settle(struct volume *v, uint32_t i, struct err *e)
+{
+	const struct scratch *s = &v->edit->scratch.at[i];
+	struct target t = {.what = INO_NPY, .node = TREE_NONE, .dir = s->dir};
+	if (s->gone || s->kind == SCRATCH_PLAIN || s->kind == SCRATCH_META)
+		return s->gone ? 0 : settle_plain(v, i, e);
+	if (s->kind == SCRATCH_JSON)
+		t.what = INO_JSON;
+	t.name = str_cut(s->name, s->name.n - (s->kind == SCRATCH_NPY ? 4 : 5));
+	if (t.name.n == 0)
+		return 0;
+	int rc = put_content(v, &t, s->blob, e);
+	if (rc == ERR_INVALID && begins_as_npy(s->blob))
+		return 0; /* numpy.lib.format.open_memmap() writes the elements later */
+	if (rc == 0)
+		scratch_remove(v, i);
+	return rc;
+}

@@ -1,0 +1,360 @@
+/* stage.c - writing into files.
+ *
+ *	a tensor       bytes go straight into its storage (dirty.c), at any offset
+ *	  truncated    a stage: an empty blob that takes effect when it has the tensor's size
+ *	text, .npy     a stage: the whole new content, over what was there
+ *	scratch        its own blob
+ *
+ * A stage takes effect (put.c) when a descriptor is closed or synced, and only as a whole. One that
+ * does not fit is an error there and is dropped by the last close: the old content is back. FLUSH
+ * comes at every close of a duplicate, so that a shell's `>` sends one before the first byte: an
+ * error then is nobody's, and what follows is judged at the next.
+ */
+#include "edit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthfs/cleanup.h>
+#include <string.h>
+
+static bool is_control(uint64_t ino)
+{
+	return ino_what(ino) == INO_COMMIT || ino_what(ino) == INO_REVERT;
+}
+
+static struct stage *find(const struct volume *v, uint64_t ino)
+{
+	for (size_t i = 0; v->edit && i < v->edit->stages.n; i++)
+		if (v->edit->stages.at[i]->ino == ino)
+			return v->edit->stages.at[i];
+	return NULL;
+}
+
+const struct blob *stage_shown(const struct volume *v, uint64_t ino)
+{
+	const struct stage *s;
+	if (ino_what(ino) == INO_SCRATCH)
+		return v->edit->scratch.at[ino_index(ino)].blob;
+	s = find(v, ino);
+	return s && s->blob && s->dirty ? s->blob : NULL;
+}
+
+/* The stage of an inode; counts one writer. */
+static int join(struct volume *v, uint64_t ino, struct stage **ret, struct err *e)
+{
+	struct stage *s = find(v, ino);
+	if (!s) {
+		s = calloc(1, sizeof *s);
+		if (!s || vec_push(&v->edit->stages, s) < 0) {
+			free(s);
+			return err_nomem(e);
+		}
+		s->ino = ino;
+	}
+	s->writers++;
+	*ret = s;
+	return 0;
+}
+
+static void drop(struct volume *v, struct stage *s)
+{
+	size_t i = 0;
+	while (v->edit->stages.at[i] != s)
+		i++;
+	v->edit->stages.at[i] = v->edit->stages.at[--v->edit->stages.n];
+	blob_unref(s->blob);
+	free(s);
+	v->edit->generation++;
+}
+
+void stage_drop_all(struct volume *v)
+{
+	while (v->edit->stages.n)
+		drop(v, v->edit->stages.at[0]);
+	vec_release(&v->edit->stages);
+}
+
+void stage_leave(struct vfile *f)
+{
+	struct stage *s;
+	if (edit_begin(f->v, NULL) < 0)
+		return;
+	if (ino_what(f->ino) == INO_SCRATCH) /* an empty one waited for more */
+		scratch_settle(f->v, (uint32_t)ino_index(f->ino), NULL);
+	s = find(f->v, f->ino);
+	if (s && --s->writers == 0)
+		drop(f->v, s);
+	edit_end(f->v);
+}
+
+/* --- the blob of a stage ----------------------------------------------------------------------------- */
+
+/* The first `keep` bytes of what a file shows, into the blob: the journal has to have all of it, to
+ * make it again. */
+static int copy_shown(struct volume *v, uint64_t ino, uint64_t keep, struct blob *b, struct err *e)
+{
+	enum { CHUNK = 1 << 20 };
+	_cleanup_(freep) char *buf = malloc(CHUNK);
+	struct content c = {0};
+	size_t got = 1;
+	int rc = buf ? vol_content(v, ino, &c, e) : err_nomem(e);
+	for (uint64_t off = 0; off < keep && rc == 0 && got; off += got) {
+		rc = content_read(&c, buf, keep - off < CHUNK ? (size_t)(keep - off) : CHUNK, off, &got, e);
+		if (rc == 0 && got)
+			rc = blob_write(b, v->edit->journal, buf, got, off, e);
+	}
+	content_release(&c);
+	return rc;
+}
+
+/* Gives the stage a blob: empty, or with the first `keep` bytes of what is there. */
+static int begin_stage(struct volume *v, struct stage *s, uint64_t keep, struct err *e)
+{
+	struct blob *b = NULL;
+	int rc = blob_new(edit_blob_id(v), (struct extent){0}, 0, &b, e);
+	if (rc == 0 && keep)
+		rc = copy_shown(v, s->ino, keep, b, e);
+	if (rc < 0) {
+		blob_unref(b);
+		return rc;
+	}
+	blob_unref(s->blob);
+	s->blob = b;
+	s->dirty = true;
+	v->edit->generation++;
+	return 0;
+}
+
+/* --- open --------------------------------------------------------------------------------------------- */
+
+static int check(struct volume *v, uint64_t ino, struct err *e)
+{
+	struct target t;
+	if (!vol_ino_valid(v, ino))
+		return err_set(e, ERR_ABSENT, "no such inode");
+	if (ino_what(ino) == INO_SCRATCH || is_control(ino))
+		return 0;
+	int rc = put_target(v, ino, &t, e);
+	return rc < 0 ? rc : put_ok(v, &t, e);
+}
+
+static int open_for_writing(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e)
+{
+	struct stage *s = NULL;
+	struct vfile *f;
+	int rc = check(v, ino, e);
+	if (rc < 0)
+		return rc;
+	f = calloc(1, sizeof *f);
+	if (!f)
+		return err_nomem(e);
+	*f = (struct vfile){.v = v, .ino = ino, .generation = UINT64_MAX};
+	if (ino_what(ino) == INO_TENSOR)
+		f->dtype = (enum dtype)vol_model(v)->tensors.at[ino_index(ino)].dtype;
+	if (ino_what(ino) == INO_SCRATCH) {
+		rc = trunc ? blob_truncate(v->edit->scratch.at[ino_index(ino)].blob, 0, e) : 0;
+		f->writing = true;
+	} else if (!is_control(ino)) {
+		rc = join(v, ino, &s, e);
+		f->writing = rc == 0;
+		if (rc == 0 && trunc)
+			rc = begin_stage(v, s, 0, e);
+		if (rc < 0 && f->writing && --s->writers == 0)
+			drop(v, s);
+	}
+	if (rc < 0)
+		free(f);
+	else
+		*ret = f;
+	return rc;
+}
+
+int volume_file_edit(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e)
+{
+	int rc = edit_begin(v, e);
+	if (rc < 0)
+		return rc;
+	rc = open_for_writing(v, ino, trunc, ret, e);
+	edit_end(v);
+	return rc;
+}
+
+/* --- write --------------------------------------------------------------------------------------------- */
+
+static int too_far(const struct tensor *t, struct err *e)
+{
+	return err_sys(e, EFBIG, "the tensor has %" PRIu64 " bytes and keeps that size: write NAME.npy to "
+				 "change its shape", t->nbytes);
+}
+
+/* The tensor whose size bounds what can be written, or NULL. */
+static const struct tensor *bounded(const struct volume *v, uint64_t ino)
+{
+	return ino_what(ino) == INO_TENSOR ? &vol_model(v)->tensors.at[ino_index(ino)] : NULL;
+}
+
+static int write_blob(struct volume *v, struct blob *b, const void *buf, size_t n, uint64_t off,
+		struct err *e)
+{
+	v->edit->generation++;
+	return blob_write(b, v->edit->journal, buf, n, off, e);
+}
+
+/* Elements of an open .npy: as into the tensor itself. np.memmap writes so. */
+static int write_npy(struct volume *v, uint64_t ino, const void *buf, size_t n, uint64_t off, bool *done,
+		struct err *e)
+{
+	uint32_t id = (uint32_t)ino_index(ino);
+	const struct tensor *t = &vol_model(v)->tensors.at[id];
+	uint64_t head = npy_header_len(t);
+	*done = off >= head && off - head <= t->nbytes && n <= t->nbytes - (off - head);
+	return *done ? dirty_write(v, id, buf, n, off - head, e) : 0;
+}
+
+static int write_staged(struct volume *v, uint64_t ino, const void *buf, size_t n, uint64_t off,
+		struct err *e)
+{
+	struct stage *s = find(v, ino);
+	int rc = 0;
+	if (!s)
+		return err_sys(e, EBADF, "not open for writing");
+	if (!s->blob)
+		rc = begin_stage(v, s, UINT64_MAX, e);
+	if (rc == 0)
+		rc = write_blob(v, s->blob, buf, n, off, e);
+	if (rc == 0)
+		s->dirty = true;
+	return rc;
+}
+
+static int write_file(struct vfile *f, const void *buf, size_t n, uint64_t off, struct err *e)
+{
+	struct volume *v = f->v;
+	const struct tensor *t = bounded(v, f->ino);
+	const struct stage *s = find(v, f->ino);
+	bool done = false;
+	int rc = 0;
+	if (ino_what(f->ino) == INO_SCRATCH) {
+		struct scratch *x = &v->edit->scratch.at[ino_index(f->ino)];
+		x->changed = edit_now(v);
+		return write_blob(v, x->blob, buf, n, off, e);
+	}
+	if (t && (off > t->nbytes || n > t->nbytes - off))
+		return too_far(t, e);
+	if (t && !(s && s->blob))
+		return dirty_write(v, (uint32_t)ino_index(f->ino), buf, n, off, e);
+	if (ino_what(f->ino) == INO_NPY && !(s && s->blob))
+		rc = write_npy(v, f->ino, buf, n, off, &done, e);
+	return rc < 0 || done ? rc : write_staged(v, f->ino, buf, n, off, e);
+}
+
+int volume_file_write(struct vfile *f, const void *buf, size_t len, uint64_t off, struct err *e)
+{
+	if (is_control(f->ino))
+		return volume_control(f->v, ino_what(f->ino) == INO_COMMIT, (struct str){buf, len}, e);
+	int rc = edit_begin(f->v, e);
+	if (rc < 0)
+		return rc;
+	rc = write_file(f, buf, len, off, e);
+	edit_end(f->v);
+	return rc;
+}
+
+/* --- truncate ------------------------------------------------------------------------------------------- */
+
+static int truncate_file(struct volume *v, uint64_t ino, uint64_t size, struct err *e)
+{
+	const struct tensor *t = bounded(v, ino);
+	struct stage *s = find(v, ino);
+	int rc = 0;
+	if (is_control(ino))
+		return 0;
+	if (ino_what(ino) == INO_SCRATCH)
+		return blob_truncate(v->edit->scratch.at[ino_index(ino)].blob, size, e);
+	if (t && size > t->nbytes)
+		return too_far(t, e);
+	if (t && size == t->nbytes && !(s && s->blob))
+		return 0;
+	if (!s)
+		return err_set(e, ERR_INVALID, "its size is what its type says: open it, write it, close it");
+	if (!s->blob)
+		rc = begin_stage(v, s, size, e);
+	if (rc == 0 && blob_size(s->blob) != size)
+		rc = blob_truncate(s->blob, size, e);
+	s->dirty = true;
+	v->edit->generation++;
+	return rc;
+}
+
+int volume_file_truncate(struct vfile *f, uint64_t size, struct err *e)
+{
+	int rc = edit_begin(f->v, e);
+	if (rc < 0)
+		return rc;
+	rc = truncate_file(f->v, f->ino, size, e);
+	edit_end(f->v);
+	return rc;
+}
+
+int volume_truncate(struct volume *v, uint64_t ino, uint64_t size, struct err *e)
+{
+	struct vattr a;
+	int rc = edit_begin(v, e);
+	if (rc < 0)
+		return rc;
+	rc = check(v, ino, e);
+	if (rc == 0)
+		rc = vol_attr(v, ino, &a, e);
+	if (rc == 0 && a.size != size)
+		rc = truncate_file(v, ino, size, e);
+	edit_end(v);
+	return rc;
+}
+
+/* --- close and sync --------------------------------------------------------------------------------------- */
+
+static int take_effect(struct volume *v, uint64_t ino, struct err *e)
+{
+	struct stage *s = find(v, ino);
+	struct target t;
+	if (ino_what(ino) == INO_SCRATCH) {
+		uint32_t i = (uint32_t)ino_index(ino);
+		return blob_size(v->edit->scratch.at[i].blob) ? scratch_settle(v, i, e) : 0;
+	}
+	if (!s || !s->blob || !s->dirty)
+		return 0;
+	int rc = put_target(v, ino, &t, e);
+	if (rc == 0)
+		rc = put_content(v, &t, s->blob, e);
+	if (rc < 0)
+		return rc;
+	s->dirty = false;
+	if (ino_what(ino) == INO_TENSOR) { /* it has its size again: what follows goes straight there */
+		blob_unref(s->blob);
+		s->blob = NULL;
+	}
+	v->edit->generation++;
+	return 0;
+}
+
+int volume_file_flush(struct vfile *f, struct err *e)
+{
+	if (!f->writing)
+		return 0;
+	int rc = edit_begin(f->v, e);
+	if (rc < 0)
+		return 0;
+	rc = take_effect(f->v, f->ino, e);
+	edit_end(f->v);
+	return rc;
+}
+
+int volume_sync(struct volume *v, struct vfile *f, struct err *e)
+{
+	int rc = f ? volume_file_flush(f, e) : 0;
+	if (rc < 0 || edit_begin(v, NULL) < 0)
+		return rc;
+	rc = v->edit->journal ? journal_sync(v->edit->journal, e) : 0;
+	edit_end(v);
+	return rc;
+}
