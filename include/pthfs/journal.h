@@ -78,7 +78,8 @@ int journal_create(const char *path, const struct journal_bind *b, struct journa
  * that was being written when the power went, with nothing but zeros behind it (a header is durable
  * before the first edit, so none can be lost with it); unless readonly, that is removed.
  * ERR_REFUSED: another process holds it, it is a link or no regular file, or another user's (root
- * opens everybody's). ERR_UNSUPPORTED: a version of another pthfs. ERR_DAMAGED: not even its header is good.
+ * opens everybody's). ERR_UNSUPPORTED: a version of another pthfs. ERR_DAMAGED: not even its header
+ * is good.
  * readonly: writes nothing and locks nothing (a mount without rw, status). *cut is the number of
  * bytes behind the last good frame that were left out (0: none); they are cut off at the next
  * write. */

@@ -33,7 +33,7 @@ int obj_parse_text(struct graph *g, oref was, struct str text, oref *ret, struct
 int obj_parse_json(struct graph *g, oref was, struct str text, oref *ret, struct err *e);
 
 /* `pthfs set` of a key that is not there: True, False, None, an int, a float, a JSON list or dict,
- * else a str. */
+ * else a str, less one newline at its end. */
 int obj_parse_guess(struct graph *g, struct str text, oref *ret, struct err *e);
 
 #endif

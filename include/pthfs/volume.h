@@ -32,6 +32,7 @@ enum volume_mode {
 	VOLUME_READ, /* writes nothing, locks nothing. A half-done -o inplace commit is shown done */
 	VOLUME_RW,   /* a mount, `commit`, `recover`: locked; edits are journalled; those left behind
 	              * by a crash are taken up again, a half-done commit is finished */
+	VOLUME_PEEK, /* as VOLUME_READ, but edits that wait in the journal are shown as if made */
 	VOLUME_EDIT, /* one command's edits: locked, committed or lost, no journal. Refused when edits
 	              * wait in a journal */
 };

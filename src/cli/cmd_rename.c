@@ -24,7 +24,8 @@ static const char rename_help[] =
 		"  --regex S/R/    replace the first match of S, an extended regular expression, by R,\n"
 		"                  which may hold & and \\1 to \\9; S/R/g every match. Any punctuation\n"
 		"                  may stand in the place of /\n"
-		"  --in PATH       only the state_dict at PATH\n" ONESHOT_HELP
+		"  --in PATH       only the dict at PATH (without it what an optimizer keeps under\n"
+		"                  numbers is left alone)\n" ONESHOT_HELP
 		"  --compact       write the file in torch's own order\n" ONESHOT_HELP_END;
 
 struct rename {

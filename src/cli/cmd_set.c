@@ -43,7 +43,8 @@ static const char *take_negative(int *argc, char **argv)
 	return NULL;
 }
 
-/* One newline at the end is the shell's and not the value's. */
+/* As a file of the mount is written: that one newline at the end is not a string's own is known
+ * where the type is. */
 static int read_stdin(struct buf *out, struct err *e)
 {
 	char part[4096];
@@ -56,8 +57,6 @@ static int read_stdin(struct buf *out, struct err *e)
 	if (out->failed)
 		return err_set(e, ERR_LIMIT, "standard input holds more than %s: that is no value",
 				STR_SIZE(MOST));
-	if (out->n && out->p[out->n - 1] == '\n')
-		out->n--;
 	return 0;
 }
 

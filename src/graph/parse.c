@@ -187,5 +187,5 @@ int obj_parse_guess(struct graph *g, struct str text, oref *ret, struct err *e)
 	}
 	if (!str_utf8(text))
 		return parse_wrong(text, "text in UTF-8", e);
-	return parse_made(obj_new_text(g, OBJ_KIND_STR, text, MADE), ret, e);
+	return parse_made(obj_new_text(g, OBJ_KIND_STR, less_newline(text), MADE), ret, e);
 }

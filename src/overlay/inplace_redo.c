@@ -184,7 +184,7 @@ int inplace_redo(struct journal *j, int fd, struct err *e)
 	return r;
 }
 
-/* --- the same, to be read ---------------------------------------------------------------------- */
+/* --- the same, to be read -------------------------------------------------------------------- */
 
 struct patched {
 	struct source head;

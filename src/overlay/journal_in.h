@@ -42,7 +42,7 @@ void journal_file_cut(struct journal_file *f, uint64_t end);
 /* All n bytes at off, whatever interrupts. 0 or an errno. */
 int journal_pwrite(int fd, const void *bytes, size_t n, uint64_t off);
 
-/* --- format (journal_frame.c) ----------------------------------------------------------------- */
+/* --- format (journal_frame.c) ---------------------------------------------------------------- */
 
 struct frame_head {
 	uint32_t kind; /* enum frame_kind, as in the file */
@@ -143,7 +143,7 @@ int journal_scan(struct journal_file *f, struct journal_end *at, uint64_t *cut, 
 /* The frame that was good when it was scanned is not any more. */
 int journal_changed(uint64_t at, struct err *e);
 
-/* --- place (journal_name.c) ------------------------------------------------------------------- */
+/* --- place (journal_name.c) ------------------------------------------------------------------ */
 
 /* Fills dir and base. */
 int journal_find(struct journal *j, const char *path, struct err *e);
@@ -155,7 +155,7 @@ int journal_sync_dir(const struct journal *j, struct err *e);
 /* The name still is the file that we hold. */
 bool journal_is_named(const struct journal *j, int fd);
 
-/* --- adding (journal_append.c) ----------------------------------------------------------------- */
+/* --- adding (journal_append.c) --------------------------------------------------------------- */
 
 int journal_may_write(const struct journal *j, struct err *e);
 /* From now on nothing more is written. Returns the code of e. */

@@ -93,7 +93,7 @@ static int set_new(struct volume *v, uint32_t dir, struct str name, struct str t
 	oref obj;
 	int rc = obj_parse_guess(&v->ck->model.graph, text, &obj, e);
 	if (rc == 0)
-		rc = change_new_value(v->ck, obj, &value, e);
+		rc = keys_value(v, obj, &value, e);
 	if (rc == 0)
 		rc = change_dir_ok(v->ck, v->tree.nodes.at[dir].value, e);
 	if (rc == 0)
@@ -117,14 +117,12 @@ static int find(struct volume *v, const char *path, struct found *f, struct err 
 	*f = (struct found){.there = false};
 	buf_init(&f->name, 4096);
 	int rc = volume_parent(v, path, &dir, &name, e);
-	if (rc == 0)
-		rc = volume_lookup(v, dir, name, &a, NULL);
-	if (rc == 0) {
-		f->there = true;
+	if (rc < 0)
+		return rc;
+	f->there = volume_lookup(v, dir, name, &a, NULL) == 0;
+	if (f->there)
 		f->ino = a.ino;
-		return 0;
-	}
-	return rc == ERR_ABSENT && dir ? keys_place(v, dir, name, &f->dir, &f->name, e) : rc;
+	return f->there ? 0 : keys_place(v, dir, name, &f->dir, &f->name, e);
 }
 
 static int set_found(struct volume *v, const char *path, const struct found *f, struct str value,
@@ -366,12 +364,19 @@ static int rename_dir(struct moves *m, uint32_t dir, volume_key_fn *map, void *c
 	return rc;
 }
 
+/* What an optimizer keeps for parameter 3 looks like a state_dict; its keys are no module's. */
+static bool is_numbered(const struct volume *v, uint32_t dir)
+{
+	oref key = v->tree.nodes.at[dir].key;
+	return key != OREF_NIL && obj_kind(&vol_model(v)->graph, key) == OBJ_KIND_INT;
+}
+
 static bool wanted(const struct volume *v, uint32_t dir, uint32_t only, const struct u32map *seen)
 {
 	uint32_t ignored;
 	if (only != TREE_NONE)
 		return dir == only;
-	return vol_is_state_dict(v, dir) && v->tree.nodes.at[dir].flags & NODE_DIR &&
+	return !is_numbered(v, dir) && vol_is_state_dict(v, dir) && v->tree.nodes.at[dir].flags & NODE_DIR &&
 	       node_value(&v->tree, dir)->kind == VALUE_DICT &&
 	       !u32map_get(seen, v->tree.nodes.at[dir].value, &ignored);
 }

@@ -261,7 +261,7 @@ static void remember(struct volume *v, int rc, const struct commit_result *r, co
 		buf_printf(b, "%" PRIu64 " file%s without a type %s not in it (pthfs status lists them): they "
 			      "go with the mount\n", scratch, scratch == 1 ? "" : "s",
 				scratch == 1 ? "is" : "are");
-	if (rc == 0 && r->dead)
+	if (rc == 0 && r->dead >= 65536 && r->dead >= r->size / 10)
 		buf_printf(b, "%s of the file are dead space now: pthfs compact gives them back\n",
 				STR_SIZE(r->dead));
 }

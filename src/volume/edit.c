@@ -116,20 +116,26 @@ int edit_belongs(struct journal *j, const char *path, struct err *e)
 /* --- before loading: what a crash left --------------------------------------------------------------- */
 
 /* Finishes a commit that had begun to patch the file itself. */
-static int finish_patch(struct volume *v, struct journal **j, const char *path, struct err *e)
+int edit_finish_patch(struct journal *j, const char *path, struct err *e)
 {
 	struct stat st;
 	int fd = open(path, O_RDWR | O_CLOEXEC), rc;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		rc = err_sys(e, errno, "a commit in place was interrupted; to finish it the file must be "
 				       "writable");
-	else if (st.st_ino != journal_bind(*j)->ino)
+	else if (st.st_ino != journal_bind(j)->ino)
 		rc = err_set(e, ERR_REFUSED, "the journal beside it (" JOURNAL_SUFFIX ") is a half-done commit "
 					     "of another file: put that file back, or remove the journal");
 	else
-		rc = inplace_redo(*j, fd, e);
+		rc = inplace_redo(j, fd, e);
 	if (fd >= 0)
 		close(fd);
+	return rc;
+}
+
+static int finish_patch(struct volume *v, struct journal **j, const char *path, struct err *e)
+{
+	int rc = edit_finish_patch(*j, path, e);
 	if (rc < 0)
 		return rc;
 	buf_puts(&v->edit->notice, "finished a commit in place that was interrupted\n");
@@ -158,6 +164,16 @@ static int recover(struct volume *v, struct journal **j, const char *path, struc
 	return edit_belongs(*j, path, e);
 }
 
+/* Looks and touches nothing. */
+static int peek(struct volume *v, const char *path, struct err *e)
+{
+	uint64_t cut;
+	int rc = vol_journal_open(path, true, &v->edit->journal, &cut, e);
+	if (rc == ERR_ABSENT)
+		return 0;
+	return rc < 0 ? rc : edit_belongs(v->edit->journal, path, e);
+}
+
 int edit_prepare(struct volume *v, const char *path, struct err *e)
 {
 	struct edit *d = calloc(1, sizeof *d);
@@ -170,6 +186,8 @@ int edit_prepare(struct volume *v, const char *path, struct err *e)
 	buf_init(&d->notice, 1 << 16);
 	buf_init(&d->result, 1 << 16);
 	d->lock_fd = -1;
+	if (v->opts.mode == VOLUME_PEEK)
+		return peek(v, path, e);
 	int rc = lock_take(path, &d->lock_fd, e);
 	if (rc < 0)
 		return rc;
@@ -228,8 +246,12 @@ int edit_start(struct volume *v, struct err *e)
 	if (v->ck->truncated)
 		return err_set(e, ERR_REFUSED, "a file that is only mounted in part (-o salvage) cannot be "
 					       "edited: pthfs convert what is there into a new one");
-	if (d->journal)
-		return take_up(v, e);
+	if (d->journal) {
+		int rc = take_up(v, e);
+		d->on = v->opts.mode != VOLUME_PEEK;
+		return rc;
+	}
+	d->on = v->opts.mode != VOLUME_PEEK;
 	return v->opts.mode == VOLUME_RW ? new_journal(v, e) : 0;
 }
 
@@ -241,7 +263,7 @@ void edit_close(struct volume *v)
 	scratch_release(v);
 	dirty_release(v);
 	stage_drop_all(v);
-	if (d->journal && journal_state(d->journal) == JOURNAL_EMPTY)
+	if (d->journal && d->on && journal_state(d->journal) == JOURNAL_EMPTY)
 		journal_remove(d->journal, NULL);
 	else
 		journal_close(d->journal);
@@ -249,6 +271,8 @@ void edit_close(struct volume *v)
 		close(d->lock_fd);
 	u32map_release(&d->renamed);
 	u32map_release(&d->home);
+	u32map_release(&d->made);
+	u32map_release(&d->asked);
 	u32map_release(&d->raw);
 	u32map_release(&d->raw_before);
 	u32map_release(&d->lost);
@@ -313,7 +337,12 @@ uint32_t edit_blob_id(struct volume *v)
 
 const char *volume_notice(const struct volume *v)
 {
-	return v->edit && v->edit->notice.n && !v->edit->notice.failed ? v->edit->notice.p : "";
+	struct buf *b = v->edit ? &v->edit->notice : NULL;
+	if (!b || !b->n)
+		return "";
+	buf_putc(b, 0);
+	b->n--;
+	return b->failed ? "" : b->p;
 }
 
 bool volume_editing(const struct volume *v)

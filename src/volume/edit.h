@@ -86,10 +86,12 @@ struct edit {
 	unsigned next_ghost;
 	struct u32map renamed;    /* node -> its key (oref) at the last commit, when that is another */
 	struct u32map home;       /* node -> its directory at the last commit, when that is another */
+	struct u32map made;       /* value -> its object, of those made here: keys_value() */
 	struct u32map raw;        /* node -> the object of the graph that is there: see keys_raw() */
 	struct u32map raw_before; /* the same as of the last commit */
 	struct u32map entries_of; /* directory -> where in entries the objects of its children begin */
 	VEC(oref) entries;
+	struct u32map asked;      /* nodes that would go with their directory: names_edit.c */
 	struct u32map lost;       /* nodes that were removed before the last commit */
 	struct u32map changed;    /* tree node -> its place in times */
 	VEC(struct timespec) times;
@@ -126,6 +128,8 @@ int vol_journal_open(const char *path, bool readonly, struct journal **ret, uint
 		struct err *e);
 int vol_journal_create(const char *path, const struct journal_bind *b, struct journal **ret,
 		struct err *e);
+/* State PATCHING: makes the file at path what the commit wanted. The journal stays. */
+int edit_finish_patch(struct journal *j, const char *path, struct err *e);
 /* Was the journal made for the file at path, as it is now? ERR_REFUSED says how not. */
 int edit_belongs(struct journal *j, const char *path, struct err *e);
 
@@ -167,7 +171,8 @@ int put_target(struct volume *v, uint64_t ino, struct target *ret, struct err *e
 /* Can this file be written at all? Asked at open. */
 int put_ok(struct volume *v, const struct target *t, struct err *e);
 int put_value(struct volume *v, uint32_t node, oref obj, struct err *e);
-/* put_meta.c: t->node TREE_NONE: bytes get the type and the name; otherwise bytes is NULL. */
+/* put_meta.c: t->node TREE_NONE: bytes get the type and the name; otherwise bytes is NULL, or what
+ * the tensor's were (replay.c). */
 int put_meta(struct volume *v, const struct target *t, struct blob *bytes, struct str meta,
 		struct err *e);
 /* A key that was removed, or moved away (node was), has this content under its old name again. */
@@ -208,6 +213,8 @@ oref keys_object(struct volume *v, uint32_t dir, struct str name);
 /* The object in the graph that stands at this node's place: what it was loaded from (a leaf's own
  * object may be a simpler one, that is shown), or what was put there. OREF_NIL: none (a part). */
 oref keys_raw(struct volume *v, uint32_t node);
+/* A value that holds this object. */
+int keys_value(struct volume *v, oref obj, uint32_t *ret, struct err *e);
 /* Is the top object itself a tensor or a value, shown as the file `value`? */
 bool vol_is_lone(const struct volume *v);
 int keys_add(struct volume *v, uint32_t dir, struct str name, uint32_t value, uint32_t *ret,

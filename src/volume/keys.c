@@ -59,6 +59,22 @@ oref keys_raw(struct volume *v, uint32_t node)
 	return loaded_object(v, node);
 }
 
+/* What a value shows can be a simpler object (the number in a numpy scalar): here is which one it
+ * stands for. */
+int keys_value(struct volume *v, oref obj, uint32_t *ret, struct err *e)
+{
+	int rc = change_new_value(v->ck, obj, ret, e);
+	if (rc == 0 && u32map_set(&v->edit->made, *ret, obj) < 0)
+		rc = err_nomem(e);
+	return rc;
+}
+
+static oref raw_of(const struct volume *v, uint32_t value)
+{
+	uint32_t made;
+	return u32map_get(&v->edit->made, value, &made) ? made : vol_model(v)->values.at[value].obj;
+}
+
 static int set_raw(struct volume *v, uint32_t node, oref obj)
 {
 	return u32map_set(&v->edit->raw, node, obj);
@@ -220,7 +236,7 @@ int keys_add(struct volume *v, uint32_t dir, struct str name, uint32_t value, ui
 	if (rc == 0 && tree_find(&v->tree, dir, name) != TREE_NONE)
 		rc = err_set(e, ERR_EXISTS, "%s is there already", STR_SHOW(name));
 	if (rc == 0)
-		rc = add_everywhere(v, dir, name, value, vol_model(v)->values.at[value].obj, ret, e);
+		rc = add_everywhere(v, dir, name, value, raw_of(v, value), ret, e);
 	return undone(v, mark, rc);
 }
 
@@ -382,7 +398,7 @@ int keys_set(struct volume *v, uint32_t node, uint32_t value, struct err *e)
 {
 	size_t mark = v->tree.undo.n;
 	uint32_t dir = v->tree.nodes.at[node].parent;
-	oref raw = vol_model(v)->values.at[value].obj;
+	oref raw = raw_of(v, value);
 	int rc = checkpoint_may_change(v->ck, e);
 	if (rc == 0 && !vol_is_lone(v))
 		rc = change_child_ok(v->ck, v->tree.nodes.at[dir].value, e);
@@ -426,7 +442,7 @@ int keys_mkdir(struct volume *v, uint32_t dir, struct str name, uint32_t *ret, s
 	if (rc == 0 && dict == OREF_NIL)
 		rc = err_nomem(e);
 	if (rc == 0)
-		rc = change_new_value(v->ck, dict, &value, e);
+		rc = keys_value(v, dict, &value, e);
 	return rc < 0 ? rc : keys_add(v, dir, name, value, ret, e);
 }
 

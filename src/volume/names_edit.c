@@ -10,12 +10,16 @@
  *	scratch     goes              goes, or is written    goes
  *	                              into what is there
  *
+ * What belongs together (the parts of a sparse tensor, the attributes of an object) goes with its
+ * directory and not by itself: rm -r asks for each first, which is noted, and then rmdir takes all.
+ *
  * A .meta whose key has just left is a ghost (ghost.c). (design.md "Editing", 3 to 5)
  */
 #include "edit.h"
 
 #include <errno.h>
 #include <pthfs/cleanup.h>
+#include <pthfs/log.h>
 #include <string.h>
 
 enum what { NOTHING, KEY, COMPANION, SCRATCH, GHOST, MADE_UP };
@@ -191,14 +195,51 @@ int edit_remove_node(struct volume *v, uint32_t node, struct err *e)
 	return rc;
 }
 
+static bool may_hold_others(const struct volume *v, uint32_t dir)
+{
+	return change_dir_ok(v->ck, v->tree.nodes.at[dir].value, NULL) == 0;
+}
+
+/* Does it belong to a directory that can only go as a whole, and can that one go? */
+static bool goes_along(const struct volume *v, uint32_t node)
+{
+	uint32_t dir = v->tree.nodes.at[node].parent;
+	if (may_hold_others(v, dir) || checkpoint_may_change(v->ck, NULL) < 0)
+		return false;
+	for (uint32_t up; (up = v->tree.nodes.at[dir].parent) != dir; dir = up)
+		if (may_hold_others(v, up))
+			return true;
+	return false;
+}
+
+static int ask_to_go(struct volume *v, uint32_t node, struct err *e)
+{
+	struct buf path;
+	buf_init(&path, 4096);
+	tree_path(&v->tree, node, &path);
+	log_add(v->log, "%s: goes only with the whole directory that it is in", STR_SHOW(buf_view(&path)));
+	buf_release(&path);
+	return u32map_set(&v->edit->asked, node, 1) < 0 ? err_nomem(e) : 0;
+}
+
+static bool all_asked(const struct volume *v, uint32_t dir)
+{
+	uint32_t child, ignored, slots = tree_slots(&v->tree, dir);
+	for (uint32_t i = 0; i < slots; i++)
+		if ((child = tree_child(&v->tree, dir, i)) != TREE_NONE &&
+				!u32map_get(&v->edit->asked, child, &ignored))
+			return false;
+	return true;
+}
+
 static int unlink_place(struct volume *v, struct place *p, struct err *e)
 {
 	switch (p->what) {
 	case KEY:
 		if (v->tree.nodes.at[p->node].flags & NODE_DIR)
 			return err_sys(e, EISDIR, "a directory");
-		if (node_value(&v->tree, v->tree.nodes.at[p->node].parent)->kind == VALUE_PARTS)
-			return 0; /* it goes with the whole tensor: see remove_dir() */
+		if (goes_along(v, p->node))
+			return ask_to_go(v, p->node, e);
 		ghost_add(v, p->at, p->told);
 		return edit_remove_node(v, p->node, e);
 	case GHOST:
@@ -240,10 +281,12 @@ static int remove_dir(struct volume *v, struct place *p, struct err *e)
 		return p->what == NOTHING ? absent(e) : err_sys(e, ENOTDIR, "not a directory");
 	if (!(v->tree.nodes.at[p->node].flags & NODE_DIR))
 		return err_sys(e, ENOTDIR, "not a directory");
-	bool parts = node_value(&v->tree, p->node)->kind == VALUE_PARTS;
-	if (!parts && (tree_count(&v->tree, p->node) || scratch_in(v, p->node)))
+	bool whole = !may_hold_others(v, p->node);
+	if (scratch_in(v, p->node) || (whole ? !all_asked(v, p->node) : tree_count(&v->tree, p->node)))
 		return err_sys(e, ENOTEMPTY, "not empty");
-	if (parts)
+	if (goes_along(v, p->node))
+		return ask_to_go(v, p->node, e);
+	if (node_value(&v->tree, p->node)->kind == VALUE_PARTS)
 		ghost_add(v, p->at, p->told);
 	return edit_remove_node(v, p->node, e);
 }

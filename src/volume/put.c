@@ -95,7 +95,7 @@ int put_ok(struct volume *v, const struct target *t, struct err *e)
 int put_value(struct volume *v, uint32_t node, oref obj, struct err *e)
 {
 	uint32_t value;
-	int rc = change_new_value(v->ck, obj, &value, e);
+	int rc = keys_value(v, obj, &value, e);
 	return rc < 0 ? rc : keys_set(v, node, value, e);
 }
 
@@ -126,7 +126,7 @@ static int put_json(struct volume *v, const struct target *t, struct blob *b, st
 	buf_release(&text);
 	if (rc < 0 || obj == was)
 		return rc;
-	rc = change_new_value(v->ck, obj, &value, e);
+	rc = keys_value(v, obj, &value, e);
 	if (rc == 0)
 		rc = ops_put(v, t, b, e);
 	if (rc < 0)

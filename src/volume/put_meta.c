@@ -112,19 +112,20 @@ static int check_size(const struct typed *t, uint64_t have, struct err *e)
 				       ": write a .npy to change both at once", want, have);
 }
 
-/* Strided ones, and those on bytes that others may still change, are copied: a run of the journal
- * stays as it is. */
+/* The elements of a strided tensor, in the journal: other tensors on the same bytes may still be
+ * written to. One command's edits have no journal, and nobody else who writes. */
 static int snapshot(struct volume *v, uint32_t id, struct blob **ret, struct err *e)
 {
 	enum { CHUNK = 1 << 20 };
 	_cleanup_(freep) char *buf = malloc(CHUNK);
 	const struct tensor *t = &vol_model(v)->tensors.at[id];
+	bool copy = v->edit->journal;
 	struct content c = {0};
 	struct blob *b = NULL;
-	size_t got = 1;
+	size_t got = copy;
 	int rc = buf ? content_tensor(vol_model(v), id, &c, e) : err_nomem(e);
 	if (rc == 0)
-		rc = blob_new(edit_blob_id(v), (struct extent){0}, t->nbytes, &b, e);
+		rc = blob_new(edit_blob_id(v), copy ? (struct extent){0} : c.at[0], t->nbytes, &b, e);
 	for (uint64_t off = 0; off < t->nbytes && rc == 0 && got; off += got) {
 		rc = content_read(&c, buf, CHUNK, off, &got, e);
 		if (rc == 0)
@@ -138,15 +139,16 @@ static int snapshot(struct volume *v, uint32_t id, struct blob **ret, struct err
 	return rc;
 }
 
-/* The bytes of a tensor, for a storage of its own. */
-static int own_bytes(struct volume *v, uint32_t id, struct blob **ret, struct err *e)
+/* The bytes of a tensor, for a storage of its own. *copied: they are in the journal. */
+static int own_bytes(struct volume *v, uint32_t id, struct blob **ret, bool *copied, struct err *e)
 {
 	const struct model *m = vol_model(v);
 	const struct tensor *t = &m->tensors.at[id];
 	const struct dirty *d = dirty_find(v, t->storage);
 	uint64_t first, end;
 	tensor_span(m, t, &first, &end);
-	if (!(t->flags & TENSOR_CONTIGUOUS) || tensor_scatter_fix(t))
+	*copied = !(t->flags & TENSOR_CONTIGUOUS) || tensor_scatter_fix(t);
+	if (*copied)
 		return snapshot(v, id, ret, e);
 	struct extent base = d ? d->base : m->storages.at[t->storage].data;
 	base.off += first;
@@ -167,14 +169,16 @@ static bool keeps_storage(const struct volume *v, const struct tensor *t, const 
 	       !tensor_scatter_fix(t) && vol_model(v)->storages.at[t->storage].users <= 1;
 }
 
-static int retype(struct volume *v, const struct target *to, struct typed *n, struct str meta,
-		struct err *e)
+/* bytes: what the journal says a strided tensor's were; NULL: as they are now. */
+static int retype(struct volume *v, const struct target *to, struct typed *n, struct blob *bytes,
+		struct str meta, struct err *e)
 {
 	const struct model *m = vol_model(v);
 	uint32_t id = node_value(&v->tree, to->node)->tensor;
 	const struct tensor *t = &m->tensors.at[id];
 	bool grad = t->flags & TENSOR_REQUIRES_GRAD;
-	struct blob *b = NULL;
+	struct blob *b = bytes ? blob_ref(bytes) : NULL;
+	bool copied = bytes;
 	if (n->dtype == DTYPE_NONE)
 		n->dtype = (enum dtype)t->dtype;
 	if (!n->has_shape) {
@@ -184,24 +188,24 @@ static int retype(struct volume *v, const struct target *to, struct typed *n, st
 	}
 	bool same = n->dtype == t->dtype && n->ndim == t->ndim &&
 		    memcmp(n->shape, t->shape, t->ndim * sizeof *t->shape) == 0;
-	if (same && (!n->has_grad || n->grad == grad))
+	if (same && (!n->has_grad || n->grad == grad)) {
+		blob_unref(b);
 		return 0;
-	if (t->storage == MODEL_NONE || t->broken)
-		return err_set(e, ERR_UNSUPPORTED, "a tensor without bytes keeps its type: replace it with a "
-						   ".npy");
-	int rc = check_size(n, t->nbytes, e);
-	if (rc < 0)
-		return rc;
+	}
+	int rc = t->storage == MODEL_NONE || t->broken
+				 ? err_set(e, ERR_UNSUPPORTED, "a tensor without bytes keeps its type: replace it "
+							       "with a .npy")
+				 : check_size(n, t->nbytes, e);
 	struct new_tensor x = {.dtype = n->dtype, .ndim = n->ndim, .shape = n->shape,
 			.storage = MODEL_NONE, .like = id, .requires_grad = n->has_grad ? n->grad : grad};
-	if (keeps_storage(v, t, n) || (same && t->flags & TENSOR_CONTIGUOUS)) {
+	if (rc == 0 && (keeps_storage(v, t, n) || (same && t->flags & TENSOR_CONTIGUOUS))) {
 		x.storage = t->storage;
 		x.offset = t->offset;
-	} else {
-		rc = own_bytes(v, id, &b, e);
+	} else if (rc == 0 && !b) {
+		rc = own_bytes(v, id, &b, &copied, e);
 	}
 	if (rc == 0)
-		rc = ops_meta(v, to, NULL, meta, e);
+		rc = ops_meta(v, to, copied ? b : NULL, meta, e);
 	if (rc == 0)
 		rc = put_retype(v, to, &x, b, e);
 	blob_unref(b);
@@ -216,7 +220,7 @@ int put_meta(struct volume *v, const struct target *t, struct blob *bytes, struc
 	if (rc < 0)
 		return rc;
 	if (t->node != TREE_NONE)
-		return retype(v, t, &n, meta, e);
+		return retype(v, t, &n, bytes, meta, e);
 	if (n.dtype == DTYPE_NONE || !n.has_shape)
 		return err_set(e, ERR_INVALID, "the .meta of a new tensor needs \"dtype\" and \"shape\"");
 	rc = check_size(&n, blob_size(bytes), e);
@@ -300,7 +304,7 @@ static int like_value(struct volume *v, const struct target *t, uint32_t was, st
 		rc = obj_parse_text(&v->ck->model.graph, keys_raw(v, was), buf_view(&text), &obj, e);
 	buf_release(&text);
 	if (rc == 0)
-		rc = change_new_value(v->ck, obj, &value, e);
+		rc = keys_value(v, obj, &value, e);
 	if (rc == 0)
 		rc = ops_value(v, t, obj, e);
 	return rc < 0 ? rc : keys_add(v, t->dir, t->name, value, &node, e);

@@ -97,7 +97,8 @@ static void forget_edits(struct volume *v)
 	u32map_release(&d->raw);
 	u32map_release(&d->renamed);
 	u32map_release(&d->home);
-	d->raw = d->renamed = d->home = none;
+	u32map_release(&d->asked);
+	d->raw = d->renamed = d->home = d->asked = none;
 	tree_forget_undo(&v->tree);
 	tree_record_undo(&v->tree);
 	graph_forget_undo(&v->ck->model.graph);
@@ -211,7 +212,8 @@ int edit_revert(struct volume *v, struct err *e)
 	u32map_release(&d->renamed);
 	u32map_release(&d->home);
 	u32map_release(&d->entries_of);
-	d->raw = d->renamed = d->home = d->entries_of = none;
+	u32map_release(&d->asked);
+	d->raw = d->renamed = d->home = d->entries_of = d->asked = none;
 	d->entries.n = 0;
 	d->generation++;
 	int rc = d->journal ? edit_bind(v, &b, e) : 0;

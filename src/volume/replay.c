@@ -330,7 +330,7 @@ static int do_meta(struct replay *r)
 	int rc = target_of(r, INO_META, &t);
 	if (rc == 0 && r->op.has_blob)
 		rc = blob_of(r, r->op.blob, r->op.size, &b);
-	if (rc == 0 && !b)
+	if (rc == 0 && (!b || t.node != TREE_NONE))
 		rc = tensor_at(r, &t);
 	t.what = INO_META;
 	return rc < 0 ? rc : put_meta(r->v, &t, b, buf_view(&r->op.text), r->e);
@@ -345,7 +345,7 @@ static int do_value(struct replay *r)
 	if (rc == 0)
 		rc = obj_parse_json(&r->v->ck->model.graph, OREF_NIL, buf_view(&r->op.text), &obj, r->e);
 	if (rc == 0)
-		rc = change_new_value(r->v->ck, obj, &value, r->e);
+		rc = keys_value(r->v, obj, &value, r->e);
 	return rc < 0 ? rc : keys_add(r->v, dir, name, value, &node, r->e);
 }
 

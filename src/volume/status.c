@@ -139,6 +139,7 @@ struct found {
 	enum journal_state state;
 	uint64_t ops, writes, bytes;
 	struct buf note;
+	struct buf listed; /* the edits, a line each; empty when they could not be told */
 	bool foreign;
 	struct err why; /* how foreign */
 	pid_t holder;
@@ -179,6 +180,18 @@ static int find(const char *path, struct found *s, struct err *e)
 	return journal_each(s->journal, look, s, e);
 }
 
+/* The edits as if they were made. A mount that is editing has them in memory, partly. */
+static void list_edits(const char *path, struct found *s)
+{
+	struct volume_opts o = {.mode = VOLUME_PEEK};
+	struct list l = {.out = &s->listed};
+	struct volume *v;
+	if (s->holder || s->foreign || s->state != JOURNAL_EDITS || volume_open(path, &o, &v, NULL) < 0)
+		return;
+	changes_each(v, list_text, &l, NULL);
+	volume_close(v);
+}
+
 static bool is_clean(const struct found *s)
 {
 	return !s->journal || s->state == JOURNAL_EMPTY || (s->ops == 0 && s->writes == 0);
@@ -194,6 +207,11 @@ static void found_text(const struct found *s, const char *path, struct buf *out)
 		buf_printf(out, "a commit in place was interrupted: %s: pthfs recover finishes it\n", path);
 	else if (s->foreign)
 		buf_printf(out, "%s: %s\n", path, s->why.text);
+	else if (s->listed.n)
+		buf_printf(out, "dirty: %s: edits that were not committed wait in its journal (pthfs commit makes "
+				"the checkpoint contain them, a mount with -o rw takes them up, pthfs revert "
+				"drops them)\n%.*s",
+				path, STR_FMT(buf_view(&s->listed)));
 	else
 		buf_printf(out, "dirty: %s: its journal holds edits that were not committed (%llu names and "
 				"values, %s of bytes); pthfs commit makes the checkpoint contain them, a mount "
@@ -235,8 +253,10 @@ int volume_status_of(const char *path, bool json, struct buf *out, bool *clean, 
 {
 	struct found s = {.state = JOURNAL_EMPTY};
 	buf_init(&s.note, 1 << 16);
+	buf_init(&s.listed, 16 << 20);
 	int rc = find(path, &s, e);
 	if (rc == 0) {
+		list_edits(path, &s);
 		*clean = is_clean(&s);
 		if (json)
 			found_json(&s, path, out);
@@ -247,31 +267,31 @@ int volume_status_of(const char *path, bool json, struct buf *out, bool *clean, 
 	}
 	journal_close(s.journal);
 	buf_release(&s.note);
+	buf_release(&s.listed);
 	return rc;
 }
 
 int volume_revert_file(const char *path, uint64_t *edits, struct err *e)
 {
-	struct found s = {.state = JOURNAL_EMPTY};
+	struct volume_opts peek = {.mode = VOLUME_PEEK};
 	struct journal *j = NULL;
+	struct volume *v;
 	uint64_t cut;
 	int lock = -1, rc = lock_take(path, &lock, e);
-	buf_init(&s.note, 1 << 16);
 	*edits = 0;
 	if (rc == 0)
 		rc = vol_journal_open(path, false, &j, &cut, e);
-	if (rc == 0)
-		rc = journal_each(j, look, &s, e);
-	if (rc == 0 && journal_state(j) == JOURNAL_PATCHING)
-		rc = err_set(e, ERR_REFUSED, "a commit in place is half done: pthfs recover finishes it; it can "
-					     "not be taken back");
+	if (rc == 0 && journal_state(j) == JOURNAL_PATCHING) {
+		rc = edit_finish_patch(j, path, e);
+	} else if (rc == 0 && volume_open(path, &peek, &v, NULL) == 0) {
+		*edits = volume_edits(v);
+		volume_close(v);
+	}
 	if (rc == 0) {
-		*edits = s.ops + s.writes;
 		rc = journal_remove(j, e);
 		j = NULL;
 	}
 	journal_close(j);
-	buf_release(&s.note);
 	if (lock >= 0)
 		close(lock);
 	if (rc == ERR_ABSENT)
