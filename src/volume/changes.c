@@ -16,7 +16,7 @@ struct walk {
 	struct volume *v;
 	change_fn *fn;
 	void *ctx;
-	struct u32map seen;
+	struct u32map first; /* node -> place in tree.undo of how it was at the last commit */
 	struct buf path, was;
 	bool stopped;
 };
@@ -25,15 +25,9 @@ struct walk {
 static void old_path(struct walk *w, const struct node *old, unsigned depth)
 {
 	const struct tree *t = &w->v->tree;
-	uint32_t dir = old->parent;
+	uint32_t dir = old->parent, i;
 	if (dir != 0 && depth < 64) {
-		const struct node *up = &t->nodes.at[dir];
-		for (size_t i = 0; i < t->undo.n; i++)
-			if (t->undo.at[i].id == dir) {
-				up = &t->undo.at[i].node;
-				break;
-			}
-		old_path(w, up, depth + 1);
+		old_path(w, u32map_get(&w->first, dir, &i) ? &t->undo.at[i].node : &t->nodes.at[dir], depth + 1);
 		buf_putc(&w->was, '/');
 	}
 	buf_put(&w->was, old->name, old->name_len);
@@ -80,14 +74,14 @@ static void compare(struct walk *w, uint32_t id, const struct node *old)
 static int edited_nodes(struct walk *w)
 {
 	const struct tree *t = &w->v->tree;
-	uint32_t ignored;
+	uint32_t first;
+	for (size_t i = t->undo.n; i-- > 0;)
+		if (u32map_set(&w->first, t->undo.at[i].id, (uint32_t)i) < 0)
+			return ERR_NOMEM;
 	for (size_t i = 0; i < t->undo.n && !w->stopped; i++) {
 		uint32_t id = t->undo.at[i].id;
-		if (id >= t->nodes.n || u32map_get(&w->seen, id, &ignored))
-			continue;
-		if (u32map_set(&w->seen, id, 1) < 0)
-			return ERR_NOMEM;
-		compare(w, id, &t->undo.at[i].node);
+		if (id < t->nodes.n && u32map_get(&w->first, id, &first) && first == i)
+			compare(w, id, &t->undo.at[i].node);
 	}
 	return 0;
 }
@@ -141,7 +135,7 @@ int changes_each(struct volume *v, change_fn *fn, void *ctx, struct err *e)
 		added_nodes(&w);
 	if (rc == 0)
 		written_storages(&w);
-	u32map_release(&w.seen);
+	u32map_release(&w.first);
 	buf_release(&w.path);
 	buf_release(&w.was);
 	return rc < 0 ? err_nomem(e) : 0;

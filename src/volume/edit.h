@@ -92,6 +92,7 @@ struct edit {
 	struct u32map entries_of; /* directory -> where in entries the objects of its children begin */
 	VEC(oref) entries;
 	struct u32map asked;      /* nodes that would go with their directory: names_edit.c */
+	uint32_t asked_in;        /* the directory that the log was told about last */
 	struct u32map lost;       /* nodes that were removed before the last commit */
 	struct u32map changed;    /* tree node -> its place in times */
 	VEC(struct timespec) times;

@@ -214,10 +214,14 @@ static bool goes_along(const struct volume *v, uint32_t node)
 
 static int ask_to_go(struct volume *v, uint32_t node, struct err *e)
 {
+	uint32_t dir = v->tree.nodes.at[node].parent;
 	struct buf path;
-	buf_init(&path, 4096);
-	tree_path(&v->tree, node, &path);
-	log_add(v->log, "%s: goes only with the whole directory that it is in", STR_SHOW(buf_view(&path)));
+	buf_init(&path, 1 << 20);
+	tree_path(&v->tree, dir, &path);
+	if (v->edit->asked_in != dir) /* not for each of many */
+		log_add(v->log, "%s: what is in it goes only with the whole directory",
+				STR_SHOW(buf_view(&path)));
+	v->edit->asked_in = dir;
 	buf_release(&path);
 	return u32map_set(&v->edit->asked, node, 1) < 0 ? err_nomem(e) : 0;
 }

@@ -3,9 +3,9 @@
  *
  *	{"dtype": "float32", "shape": [64, 3], "requires_grad": true}
  *
- * Only these three say something; what else a .meta of this or another mount tells (nbytes,
- * stride, shared_with, key, ...) is passed over, so that cp -r, tar and rsync just work. Without
- * dtype or shape the ones that are there stay.
+ * Only these three say something, and of a new tensor "kind": "parameter"; what else a .meta of
+ * this or another mount tells (nbytes, stride, shared_with, key, ...) is passed over, so that cp -r,
+ * tar and rsync just work. Without dtype or shape the ones that are there stay.
  */
 #include "edit.h"
 
@@ -16,7 +16,7 @@
 
 struct typed {
 	enum dtype dtype;
-	bool has_shape, has_grad, grad;
+	bool has_shape, has_grad, grad, parameter;
 	unsigned ndim;
 	int64_t shape[MODEL_MAX_NDIM];
 	uint64_t numel; /* saturates */
@@ -69,8 +69,10 @@ static int read_member(struct json_reader *r, struct typed *t, struct err *e)
 		return read_shape(r, t, e);
 	if (str_is(r->text, "dtype"))
 		return read_dtype(r, t, e);
-	bool grad = str_is(r->text, "requires_grad");
+	bool grad = str_is(r->text, "requires_grad"), kind = str_is(r->text, "kind");
 	int rc = json_next(r, &tok, e);
+	if (rc == 0 && kind && tok == JSON_STRING)
+		t->parameter = str_is(r->text, "parameter");
 	if (rc < 0 || !grad)
 		return rc < 0 ? rc : json_skip(r, tok, e);
 	if (tok != JSON_TRUE && tok != JSON_FALSE)
@@ -225,7 +227,7 @@ int put_meta(struct volume *v, const struct target *t, struct blob *bytes, struc
 		return err_set(e, ERR_INVALID, "the .meta of a new tensor needs \"dtype\" and \"shape\"");
 	rc = check_size(&n, blob_size(bytes), e);
 	struct new_tensor x = {.dtype = n.dtype, .ndim = n.ndim, .shape = n.shape, .storage = MODEL_NONE,
-			.like = MODEL_NONE, .requires_grad = n.grad};
+			.like = MODEL_NONE, .requires_grad = n.grad, .parameter = n.parameter};
 	if (rc == 0)
 		rc = ops_meta(v, t, bytes, meta, e);
 	return rc < 0 ? rc : put_retype(v, t, &x, bytes, e);
