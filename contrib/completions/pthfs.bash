@@ -39,7 +39,7 @@ _pthfs() {
             mount) flags="-f -d -s -o -q -v -h -V --quiet --verbose --help --version" ;;
             umount) flags="-l -q --lazy --quiet --discard --help" ;;
             status) flags="--json --help" ;;
-            commit) flags="--dry-run --compact --help" ;;
+            commit) flags="--dry-run --inplace --compact --help" ;;
             revert | recover) flags="--help" ;;
             ls) flags="-l -o --long --json --help" ;;
             info) flags="-o --json --help" ;;

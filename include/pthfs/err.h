@@ -37,6 +37,9 @@ int err_sys(struct err *e, int sys, const char *fmt, ...) __attribute__((format(
 /* ERR_NOMEM in words. */
 int err_nomem(struct err *e);
 
+/* The same sentence under another code, which it returns. */
+int err_as(struct err *e, int code);
+
 /* Puts "PREFIX: " in front of the sentence that is there. Keeps code and errno. */
 void err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

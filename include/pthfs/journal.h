@@ -10,7 +10,8 @@
  *	                     +----journal_patch---> PATCHING -patched, synced-> EMPTY or (gone)
  *
  * Bytes are buffered (at most 4 MiB) and written in big pieces; journal_sync() makes all of it
- * durable. After any failed write or sync the journal is broken: every later call but close and
+ * durable. Without room on the disk a call fails and can be tried again once there is some. After any
+ * other failed write or sync the journal is broken: every later call but close and
  * remove fails with the same sentence, nothing is tried twice, and what was synced before stays
  * good.
  *

@@ -10,11 +10,13 @@
 #include <stdio.h>
 
 static const char commit_help[] =
-		"usage: pthfs commit [--dry-run] [--compact] MOUNTPOINT|CHECKPOINT\n\n"
+		"usage: pthfs commit [--dry-run] [--inplace] [--compact] MOUNTPOINT|CHECKPOINT\n\n"
 		"Makes the checkpoint contain the edits of a mount, which stays; or those that a crash has\n"
 		"left in its journal. All or nothing: the checkpoint is the old or the new one, whole, at\n"
 		"every instant.\n\n"
 		"  --dry-run    change nothing, say what would be written\n"
+		"  --inplace    patch the file itself, instead of replacing it (a mount does that by itself\n"
+		"               when it has -o inplace)\n"
 		"  --compact    write the file in torch's own order, without dead space\n\n"
 		"Exit codes: 0 (also when there was nothing to commit), or 2 for an error: the edits are\n"
 		"still there then.\n";
@@ -40,9 +42,9 @@ static void say(const char *file, bool dry_run, const struct commit_result *r)
 	buf_release(&line);
 }
 
-static int commit_file(const char *file, struct commit_opts *o)
+static int commit_file(const char *file, bool inplace, struct commit_opts *o)
 {
-	struct volume_opts vo = {.mode = VOLUME_RW, .compact = o->compact};
+	struct volume_opts vo = {.mode = VOLUME_RW, .inplace = inplace, .compact = o->compact};
 	struct commit_result r = {0};
 	struct progress p;
 	struct volume *v;
@@ -64,7 +66,7 @@ static int commit_file(const char *file, struct commit_opts *o)
 	return cli_finish(CLI_SAME);
 }
 
-static int commit_mount(const struct mount *m, const struct commit_opts *o)
+static int commit_mount(const struct mount *m, bool inplace, const struct commit_opts *o)
 {
 	const char *word = o->compact ? "compact\n" : "commit\n";
 	struct control c = {
@@ -72,6 +74,11 @@ static int commit_mount(const struct mount *m, const struct commit_opts *o)
 		.word = o->dry_run ? "dry-run\n" : word,
 		.doing = "committing",
 	};
+	if (inplace) {
+		cli_error("commit: --inplace is for a checkpoint that is not mounted; a mount is told by "
+			  "-o inplace");
+		return CLI_ERROR;
+	}
 	if (o->dry_run && o->compact) {
 		cli_error("commit: of a mount, --dry-run and --compact exclude each other");
 		return CLI_ERROR;
@@ -83,6 +90,7 @@ int cmd_commit(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"dry-run", no_argument, NULL, 'D'},
+		{"inplace", no_argument, NULL, 'I'},
 		{"compact", no_argument, NULL, 'C'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -91,14 +99,15 @@ int cmd_commit(int argc, char **argv)
 	struct commit_opts o = {0};
 	struct target t;
 	struct err e = {0};
+	bool inplace = false;
 	int c;
 	while ((c = query_next(&q, argc, argv)) > 0)
-		*(c == 'D' ? &o.dry_run : &o.compact) = true;
+		*(c == 'D' ? &o.dry_run : c == 'I' ? &inplace : &o.compact) = true;
 	if (c == 0)
 		return q.code;
 	if (target_find(argv[optind], &t, &e) < 0)
 		return cli_fail(CLI_ERROR, NULL, &e);
-	int code = t.m ? commit_mount(t.m, &o) : commit_file(argv[optind], &o);
+	int code = t.m ? commit_mount(t.m, inplace, &o) : commit_file(argv[optind], inplace, &o);
 	target_release(&t);
 	return code;
 }

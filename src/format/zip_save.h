@@ -100,9 +100,9 @@ static inline uint32_t zip_crc_now(uint32_t crc, uint32_t change)
 {
 	return crc ? crc ^ change : 0;
 }
-/* The text of .data/serialization_id for the records as they are to be: 40 bytes in the arena, and
- * the record's CRC. False: it stays as it is. */
-bool zip_serial(struct zip_save *z, struct zip_rec *r, struct str *text, uint32_t *change);
+/* 1: the text of .data/serialization_id for the records as they are to be, 40 bytes in the arena, and
+ * how the record's CRC changes. 0: it stays as it is. */
+int zip_serial(struct zip_save *z, struct zip_rec *r, struct str *text, uint32_t *change);
 
 /* --- zip_save_rule.c ---------------------------------------------------------------------------- */
 

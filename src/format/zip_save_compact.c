@@ -396,20 +396,23 @@ static int lay_out(struct compact *c)
 	return 0;
 }
 
-static void renew_serial(struct zip_save *z)
+static int renew_serial(struct zip_save *z)
 {
 	uint32_t at = zip_member(z, ".data/serialization_id"), change;
 	struct str text;
+	int rc = 0;
 
-	for (size_t i = 0; at != ZIP_NONE && i < z->rec.n; i++) {
+	for (size_t i = 0; at != ZIP_NONE && i < z->rec.n && rc >= 0; i++) {
 		struct zip_rec *r = &z->rec.at[i];
 
-		if (r->old != at || !zip_serial(z, r, &text, &change))
+		rc = r->old == at ? zip_serial(z, r, &text, &change) : 0;
+		if (rc <= 0)
 			continue;
 		r->from = FROM_BYTES;
 		r->bytes = text;
 		r->crc = zip_crc_now(r->crc, change);
 	}
+	return rc < 0 ? rc : 0;
 }
 
 static int realize(struct zip_save *z, struct zip_out *o)
@@ -444,7 +447,9 @@ int zip_save_compact(struct zip_save *z, struct plan *p)
 	free(c.at);
 	if (rc < 0)
 		return rc;
-	renew_serial(z);
+	rc = renew_serial(z);
+	if (rc < 0)
+		return rc;
 	z->rep->pickle_moved = z->box->at[z->data_pkl].header_off != 0;
 	rc = zip_out_init(&o, p, z->ck->file, z->e);
 	if (rc == 0)

@@ -102,23 +102,28 @@ static uint64_t new_fold(const struct zip_save *z, struct part *at, const struct
 	return fold(at, n);
 }
 
-bool zip_serial(struct zip_save *z, struct zip_rec *r, struct str *text, uint32_t *change)
+int zip_serial(struct zip_save *z, struct zip_rec *r, struct str *text, uint32_t *change)
 {
 	size_t most = z->rec.n > z->box->n ? z->rec.n : z->box->n;
 	_cleanup_(freep) struct part *at = malloc((most + 1) * sizeof *at);
 	const struct member *m = &z->box->at[r->old];
 	char old[SERIAL], now[SERIAL + 1], *kept = arena_bytes(&z->text, SERIAL);
 
-	if (!at || !kept || m->method || m->size != SERIAL ||
-			source_read(z->ck->file, old, SERIAL, m->data_off, NULL) < 0)
-		return false;
+	int rc = !at || !kept ? err_nomem(z->e) : 0;
+
+	if (rc == 0 && (m->method || m->size != SERIAL))
+		return 0;
+	if (rc == 0)
+		rc = source_read(z->ck->file, old, SERIAL, m->data_off, z->e);
+	if (rc < 0)
+		return rc;
 	snprintf(now, sizeof now, "%.*s%020" PRIu64, DIGITS, old, old_fold(z, at, r->old));
 	if (memcmp(now, old, SERIAL) != 0)
-		return false;
+		return 0;
 	snprintf(now, sizeof now, "%.*s%020" PRIu64, DIGITS, old, new_fold(z, at, r));
 	if (memcmp(now, old, SERIAL) == 0)
-		return false;
+		return 0;
 	*text = (struct str){memcpy(kept, now, SERIAL), SERIAL};
 	*change = crc32_bytes(0, old, SERIAL) ^ crc32_bytes(0, now, SERIAL);
-	return true;
+	return 1;
 }

@@ -121,10 +121,10 @@ static int patch_serial(struct edit *d)
 	uint32_t at = zip_member(z, ".data/serialization_id"), change;
 	struct zip_rec *r = at == ZIP_NONE ? NULL : &z->rec.at[at];
 	struct str text;
-	int rc;
+	int rc = r ? zip_serial(z, r, &text, &change) : 0;
 
-	if (!r || !zip_serial(z, r, &text, &change))
-		return 0;
+	if (rc <= 0)
+		return rc;
 	r->crc = zip_crc_now(r->crc, change);
 	rc = patch_bytes(d, r->data_off, text.p, text.n);
 	return rc < 0 ? rc : patch_crcs(d, &z->box->at[at], change);

@@ -137,6 +137,7 @@ void fs_create(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode,
 	struct err e = {0};
 	int r;
 
+	volume_caller(fuse_req_ctx(req)->pid);
 	r = create(fs, dir, str_of(name), fi, &attr, &e);
 	if (r < 0) {
 		fs_reply_refused(req, dir, name, r, &e);

@@ -322,12 +322,8 @@ int parse_document(struct graph *g, oref was, struct str text, bool list_only, o
 		if ((rc = step(&p, t, was)) < 0)
 			break;
 	if (rc == ERR_DAMAGED) { /* the reader's: what a user wrote is invalid, not damaged */
-		rc = ERR_INVALID;
+		rc = err_as(e, ERR_INVALID);
 		err_prefix(e, "not JSON");
-		if (e) {
-			e->code = rc;
-			e->sys = err_errno(rc, NULL);
-		}
 	}
 	if (rc == 0)
 		*ret = p.result;

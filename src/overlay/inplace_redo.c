@@ -105,16 +105,21 @@ static int finish(struct inplace *w, struct err *e)
 	return 0;
 }
 
+static int half_written(int r, struct err *e)
+{
+	if (r < 0)
+		err_prefix(e, "the file is half written now, and the next pthfs that may write "
+			      "finishes it from its journal, which must stay where it is");
+	return r;
+}
+
 int inplace_apply(struct inplace *w, struct err *e)
 {
 	int r = each_patch(w->j, write_patch, w, e);
 
 	if (r == 0)
 		r = finish(w, e);
-	if (r < 0)
-		err_prefix(e, "the file is half written now, and the next pthfs that may write "
-			      "finishes it from its journal, which must stay where it is");
-	return r;
+	return half_written(r, e);
 }
 
 static int wrong_file(uint64_t at, struct err *e)
@@ -174,9 +179,9 @@ int inplace_redo(struct journal *j, int fd, struct err *e)
 	if (r == 0)
 		r = check_file(j, file, e);
 	if (r == 0)
-		r = journal_sync(j, e);
+		r = half_written(journal_sync(j, e), e);
 	if (r == 0)
-		r = inplace_init(&w, j, fd, e);
+		r = half_written(inplace_init(&w, j, fd, e), e);
 	if (r == 0)
 		r = inplace_apply(&w, e);
 	free(w.buf);

@@ -5,7 +5,8 @@
  *
  * A frame that could not be added whole breaks the journal: from then on every call says why, in
  * the same words. fdatasync is never tried twice: after a failure the kernel may have forgotten
- * the pages and would answer 0. Only having no memory breaks nothing, since it is known before.
+ * the pages and would answer 0. Two failures break nothing: no memory, which is known before, and
+ * no room on the disk, after which the file is cut where it was and what waits can be tried again.
  */
 #include "journal_in.h"
 
@@ -71,6 +72,24 @@ static int put_frame(struct journal *j, const struct frame_head *h, const unsign
 	return r;
 }
 
+/* What the failed frame left in the file goes; those before it stay, in the file and in the buffer. */
+static int give_up(struct journal *j, const struct err *why, struct err *e)
+{
+	int r;
+
+	journal_file_cut(j->file, j->at.end);
+	if (!journal_no_room(why->sys))
+		return journal_break(j, why, e);
+	do
+		r = sys_truncate(j->file->fd, (off_t)j->file->flushed);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return journal_break(j, why, e);
+	if (e)
+		*e = *why;
+	return why->code;
+}
+
 int journal_append(struct journal *j, struct frame_head *h, const void *payload, struct err *e)
 {
 	struct journal_end with = j->at;
@@ -94,7 +113,7 @@ int journal_append(struct journal *j, struct frame_head *h, const void *payload,
 	if (r < 0)
 		return r;
 	if (put_frame(j, h, head, payload, &why) < 0)
-		return journal_break(j, &why, e);
+		return give_up(j, &why, e);
 	j->at = with;
 	return 0;
 }
@@ -142,6 +161,8 @@ int journal_sync(struct journal *j, struct err *e)
 	r = cut_off(j, &why);
 	if (r == 0)
 		r = journal_file_flush(j->file, &why);
+	if (r < 0 && journal_no_room(why.sys))
+		return give_up(j, &why, e);
 	if (r == 0 && sys_fdatasync(j->file->fd) < 0)
 		r = err_sys(&why, errno,
 			"the journal could not be synced to the disk; what was synced before is "

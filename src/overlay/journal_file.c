@@ -131,13 +131,16 @@ int journal_pwrite(int fd, const void *bytes, size_t n, uint64_t off)
 
 static int cannot_write(const struct journal_file *f, int sys, struct err *e)
 {
-	const char *todo = sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? "free some space, " : "";
-
+	if (journal_no_room(sys))
+		return err_sys(e, sys,
+			"the journal cannot be written at offset %" PRIu64
+			": free some space and try again; the edits before this one are kept",
+			f->flushed);
 	return err_sys(e, sys,
 		"the journal cannot be written at offset %" PRIu64
-		"; what was synced before is safe, and no more edits are taken: %sunmount and "
-		"mount again",
-		f->flushed, todo);
+		"; what was synced before is safe, and no more edits are taken: unmount and mount "
+		"again",
+		f->flushed);
 }
 
 static void moved(struct journal_file *f, uint64_t flushed, size_t n)

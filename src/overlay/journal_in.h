@@ -5,6 +5,7 @@
 #ifndef JOURNAL_IN_H
 #define JOURNAL_IN_H
 
+#include <errno.h>
 #include <limits.h>
 #include <pthfs/journal.h>
 #include <pthfs/reader.h>
@@ -35,6 +36,11 @@ int journal_file_new(int fd, uint64_t flushed, struct journal_file **ret, struct
 int journal_file_room(struct journal_file *f, struct err *e);
 int journal_file_put(struct journal_file *f, const void *bytes, size_t n, struct err *e);
 int journal_file_flush(struct journal_file *f, struct err *e);
+/* A write failed for lack of room only: what waits still waits, and may be tried again. */
+static inline bool journal_no_room(int sys)
+{
+	return sys == ENOSPC || sys == EDQUOT || sys == EFBIG;
+}
 /* The file was made this long by the caller, and nothing waits. */
 void journal_file_is(struct journal_file *f, uint64_t size);
 /* Forgets what is behind end; does not touch the file. */

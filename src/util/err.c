@@ -89,6 +89,15 @@ int err_nomem(struct err *e)
 	return err_set(e, ERR_NOMEM, "out of memory");
 }
 
+int err_as(struct err *e, int code)
+{
+	if (e) {
+		e->code = code;
+		e->sys = err_errno(code, NULL);
+	}
+	return code;
+}
+
 void err_prefix(struct err *e, const char *fmt, ...)
 {
 	char text[sizeof e->text];

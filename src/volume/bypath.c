@@ -77,13 +77,14 @@ static int put_text(struct volume *v, const struct target *t, struct str text, s
 	if (!s)
 		return err_nomem(e);
 	int rc = put_ok(v, t, e);
+	bool same = rc == ERR_UNSUPPORTED && put_is_shown(v, t, text);
 	if (rc == 0)
 		rc = blob_from(v, s, &b, e);
 	if (rc == 0)
 		rc = put_content(v, t, b, e);
 	blob_unref(b);
 	source_unref(s);
-	return rc;
+	return same ? 0 : rc;
 }
 
 static int set_new(struct volume *v, uint32_t dir, struct str name, struct str text, struct err *e)

@@ -158,10 +158,10 @@ static int patch_file(struct commit *c, struct err *e)
 	if (rc == 0) {
 		rc = inplace_commit(v->edit->journal, fd, &c->plan, told, c, &c->done.written, e);
 	}
-	if (rc == 0 && fstat(fd, &c->done.now) < 0)
-		rc = err_sys(e, errno, "cannot look at it");
 	c->way = "patched in place";
 	c->replaced = rc == 0;
+	if (rc == 0 && fstat(fd, &c->done.now) < 0)
+		rc = err_sys(e, errno, "the new file is in place, but cannot be looked at");
 	if (fd >= 0)
 		close(fd);
 	return rc;
@@ -245,6 +245,7 @@ static bool anything(struct volume *v, const struct commit_opts *o, uint64_t *ed
 static void remember(struct volume *v, int rc, const struct commit_result *r, const struct err *e)
 {
 	struct buf *b = &v->edit->result;
+	pthread_rwlock_wrlock(&v->lock);
 	b->n = 0;
 	if (rc < 0)
 		buf_printf(b, "failed: %s\n", e->text);
@@ -264,6 +265,7 @@ static void remember(struct volume *v, int rc, const struct commit_result *r, co
 	if (rc == 0 && r->dead >= 65536 && r->dead >= r->size / 10)
 		buf_printf(b, "%s of the file are dead space now: pthfs compact gives them back\n",
 				STR_SIZE(r->dead));
+	pthread_rwlock_unlock(&v->lock);
 }
 
 /* The objects are as they were: the next commit works them out again. */

@@ -14,11 +14,11 @@ static int order_commit(struct volume *v, struct str words, struct err *e)
 	o.compact = str_starts(words, STR("compact"));
 	int rc = volume_commit(v, &o, &r, e);
 	if (rc == 0 && o.dry_run) {
-		pthread_mutex_lock(&v->edit->mutex);
+		pthread_rwlock_wrlock(&v->lock);
 		v->edit->result.n = 0;
 		buf_printf(&v->edit->result, "%llu edit%s to commit, %s to write (nothing was written)\n",
 				(unsigned long long)r.edits, r.edits == 1 ? "" : "s", STR_SIZE(r.written));
-		pthread_mutex_unlock(&v->edit->mutex);
+		pthread_rwlock_unlock(&v->lock);
 	}
 	return rc;
 }

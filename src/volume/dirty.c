@@ -114,13 +114,35 @@ static int add_run(void *ctx, uint64_t to, uint64_t at, uint64_t n)
 	return vec_push(&r->list, ((struct run){to, at, n}));
 }
 
-/* Of elements that lie on one another the later one wins. */
 static int by_place(const void *pa, const void *pb)
 {
 	const struct run *a = pa, *b = pb;
 	if (a->to != b->to)
 		return a->to < b->to ? -1 : 1;
 	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+static int by_offset(const void *pa, const void *pb)
+{
+	const struct run *a = pa, *b = pb;
+	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* In the order of places, so that neighbours join. Where some lie on one another (an expanded
+ * tensor) they stay as they were: the later one wins. */
+static void sort_runs(struct runs *r)
+{
+	uint64_t end = 0;
+	if (!r->unsorted)
+		return;
+	qsort(r->list.at, r->list.n, sizeof *r->list.at, by_place);
+	for (size_t i = 0; i < r->list.n; i++) {
+		if (r->list.at[i].to < end) {
+			qsort(r->list.at, r->list.n, sizeof *r->list.at, by_offset);
+			return;
+		}
+		end = r->list.at[i].to + r->list.at[i].n;
+	}
 }
 
 /* Joins runs that touch, in a buffer, and writes them. */
@@ -157,8 +179,7 @@ static int write_scattered(struct volume *v, uint32_t tensor, struct dirty *d, c
 				r.list.at[0].to, e);
 	} else if (rc == 0) {
 		joined = malloc(n);
-		if (r.unsorted)
-			qsort(r.list.at, r.list.n, sizeof *r.list.at, by_place);
+		sort_runs(&r);
 		rc = joined ? write_runs(v, d, &r, buf, joined, e) : err_nomem(e);
 	}
 	vec_release(&r.list);

@@ -59,6 +59,7 @@ struct scratch {
 struct ghost {
 	pid_t pid; /* who took it away; 0: nobody */
 	uint16_t n;
+	bool hides; /* of a key that is there: not shown to who removed it */
 	uint64_t dir; /* inode */
 	char name[256];
 };
@@ -148,6 +149,8 @@ void dirty_release(struct volume *v);
 
 /* --- stage.c -------------------------------------------------------------------------------------- */
 
+/* volume_file_edit() for an editor. */
+int stage_open(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e);
 /* What a file shows instead of what it is, because somebody is writing it; NULL: nothing. Scratch:
  * its bytes. */
 const struct blob *stage_shown(const struct volume *v, uint64_t ino);
@@ -171,6 +174,8 @@ int put_content(struct volume *v, const struct target *t, struct blob *b, struct
 int put_target(struct volume *v, uint64_t ino, struct target *ret, struct err *e);
 /* Can this file be written at all? Asked at open. */
 int put_ok(struct volume *v, const struct target *t, struct err *e);
+/* Is this what the value's file shows now? Then there is nothing to write, whatever it is. */
+bool put_is_shown(struct volume *v, const struct target *t, struct str text);
 int put_value(struct volume *v, uint32_t node, oref obj, struct err *e);
 /* put_meta.c: t->node TREE_NONE: bytes get the type and the name; otherwise bytes is NULL, or what
  * the tensor's were (replay.c). */
@@ -202,6 +207,10 @@ uint32_t scratch_typed(const struct volume *v, uint32_t dir, struct str name);
 void ghost_add(struct volume *v, uint64_t dir, struct str name);
 bool ghost_find(const struct volume *v, uint64_t dir, struct str name, uint64_t *ret);
 void ghost_remove(struct volume *v, uint64_t ino);
+/* NAME.meta itself was removed by the caller; is it so; it is there again. */
+void ghost_hide(struct volume *v, uint64_t dir, struct str name);
+bool ghost_hides(const struct volume *v, uint64_t dir, struct str name);
+void ghost_show(struct volume *v, uint64_t dir, struct str name);
 
 /* --- keys.c: on nodes of the tree, for every node that shows the same container ------------------ */
 

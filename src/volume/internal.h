@@ -72,7 +72,8 @@ struct volume {
 	pthread_rwlock_t lock; /* when edit is there: held for reading by calls that read */
 	struct edit *edit;     /* NULL: read-only */
 	char *path;
-	struct stat st;
+	struct stat st;    /* of the checkpoint now: changes at a commit, under lock */
+	struct stat shown; /* as it was at open: whose owner, mode and times are shown */
 	struct volume_opts opts;
 	struct checkpoint *ck;
 	struct tree tree;

@@ -67,10 +67,6 @@ static int find(struct volume *v, uint64_t dir, struct str name, struct place *p
 	struct dir_ref d;
 	views_dir(v, dir, &d, NULL);
 	struct name_lookup names = vol_dir_names(&d);
-	if (ghost_find(v, dir, name, &p->ino)) {
-		p->what = GHOST;
-		return 0;
-	}
 	p->node = names.find(&d, name);
 	p->scratch = scratch_find(v, p->dir, buf_view(&p->name));
 	if (p->node != TREE_NONE)
@@ -79,6 +75,8 @@ static int find(struct volume *v, uint64_t dir, struct str name, struct place *p
 		p->what = SCRATCH, p->ino = ino_make(p->scratch, INO_SCRATCH);
 	else if (companion(v, dir, name, p))
 		p->what = COMPANION;
+	else if (ghost_find(v, dir, name, &p->ino))
+		p->what = GHOST;
 	else if (str_is(name, ".pthfs") || (str_is(name, "module") && !d.view && vol_is_state_dict(v, d.node)))
 		p->what = MADE_UP;
 	return 0;
@@ -110,6 +108,13 @@ static int create(struct volume *v, uint64_t dir, struct str name, struct vattr 
 	int rc = find(v, dir, name, &p, e);
 	if (rc < 0)
 		return rc;
+	if (p.what == COMPANION && ghost_hides(v, dir, name)) {
+		place_release(&p);
+		rc = stage_open(v, p.ino, true, f, e);
+		if (rc == 0)
+			ghost_show(v, dir, name);
+		return rc < 0 ? rc : vol_attr(v, p.ino, ret, e);
+	}
 	if (p.what != NOTHING) {
 		place_release(&p);
 		return err_set(e, ERR_EXISTS, "%s is there already", STR_SHOW(name));
@@ -254,6 +259,7 @@ static int unlink_place(struct volume *v, struct place *p, struct err *e)
 		edit_changed_node(v, p->dir);
 		return 0;
 	case COMPANION:
+		ghost_hide(v, p->at, p->told);
 		return 0;
 	case MADE_UP:
 		return err_sys(e, EISDIR, "a directory that is made up");

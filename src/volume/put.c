@@ -99,6 +99,21 @@ int put_value(struct volume *v, uint32_t node, oref obj, struct err *e)
 	return rc < 0 ? rc : keys_set(v, node, value, e);
 }
 
+bool put_is_shown(struct volume *v, const struct target *t, struct str text)
+{
+	struct buf shown;
+	bool same;
+	if (t->what != INO_LEAF || t->node == TREE_NONE)
+		return false;
+	if (text.n && text.p[text.n - 1] == '\n')
+		text.n--;
+	buf_init(&shown, text.n);
+	same = obj_value_text(graph(v), node_value(&v->tree, t->node)->obj, &shown, NULL) == 0 &&
+	       str_eq(buf_view(&shown), text);
+	buf_release(&shown);
+	return same;
+}
+
 static int put_leaf(struct volume *v, const struct target *t, struct blob *b, struct err *e)
 {
 	struct buf text;
@@ -107,6 +122,10 @@ static int put_leaf(struct volume *v, const struct target *t, struct blob *b, st
 	int rc = vol_blob_text(b, &text, e);
 	if (rc == 0)
 		rc = obj_parse_text(graph(v), was, buf_view(&text), &obj, e);
+	if (rc == ERR_UNSUPPORTED && put_is_shown(v, t, buf_view(&text))) {
+		rc = 0;
+		obj = was;
+	}
 	buf_release(&text);
 	if (rc < 0 || obj == was)
 		return rc;
@@ -265,7 +284,7 @@ static int put_npy(struct volume *v, const struct target *t, struct blob *b, str
 		rc = npy_read(s, like, &n, e);
 	source_unref(s);
 	if (rc < 0)
-		return rc == ERR_DAMAGED ? (e ? (e->code = ERR_INVALID) : 0, ERR_INVALID) : rc;
+		return rc == ERR_DAMAGED || rc == ERR_TRUNCATED ? err_as(e, ERR_INVALID) : rc;
 	if (only_bytes(v, t, &n))
 		return npy_bytes(v, t, b, &n, e);
 	struct new_tensor x = {.dtype = n.dtype, .ndim = n.ndim, .shape = n.shape,

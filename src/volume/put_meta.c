@@ -97,9 +97,7 @@ static int read_meta(struct str text, struct typed *t, struct err *e)
 		rc = read_member(&r, t, e);
 	}
 	json_reader_release(&r);
-	if (rc == ERR_DAMAGED && e)
-		e->code = ERR_INVALID;
-	return rc == ERR_DAMAGED ? ERR_INVALID : rc;
+	return rc == ERR_DAMAGED ? err_as(e, ERR_INVALID) : rc;
 }
 
 /* The bytes that are there must be those of the new type. */

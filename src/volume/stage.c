@@ -138,7 +138,7 @@ static int check(struct volume *v, uint64_t ino, struct err *e)
 	return rc < 0 ? rc : put_ok(v, &t, e);
 }
 
-static int open_for_writing(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e)
+int stage_open(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e)
 {
 	struct stage *s = NULL;
 	struct vfile *f;
@@ -174,7 +174,7 @@ int volume_file_edit(struct volume *v, uint64_t ino, bool trunc, struct vfile **
 	int rc = edit_begin(v, e);
 	if (rc < 0)
 		return rc;
-	rc = open_for_writing(v, ino, trunc, ret, e);
+	rc = stage_open(v, ino, trunc, ret, e);
 	edit_end(v);
 	return rc;
 }

@@ -60,6 +60,7 @@ static int load(struct volume *v, const char *path, struct err *e)
 		rc = edit_prepare(v, path, e);
 	if (rc == 0 && stat(path, &v->st) < 0) /* it may have been finished just now */
 		rc = err_sys(e, errno, "cannot open it");
+	v->shown = v->st;
 	if (rc == 0)
 		rc = load_file(v, path, e);
 	if (rc == 0)
@@ -189,7 +190,7 @@ const char *volume_format(const struct volume *v)
 
 const struct stat *volume_stat(const struct volume *v)
 {
-	return &v->st;
+	return &v->shown;
 }
 
 struct log *volume_log(struct volume *v)

@@ -6,6 +6,7 @@
  *	journal_driver recover FILE    finishes what a journal beside FILE holds, removes it;
  *	                               prints "redone", "dropped" (edits, none, half a list) or
  *	                               "nothing" (no journal)
+ *	journal_driver listed FILE     dies when all is in the journal, but not synced there
  *	journal_driver append FILE     ten edits, of 1 byte to 1.2 MB, each synced; "acked N" after
  *	                               the N-th. Goes on where another run was killed
  *	journal_driver count FILE      how many edits the journal holds; they must be the first ones
@@ -29,11 +30,13 @@
 #define OLD_SIZE 300000u
 #define EDITS 10
 
-static bool is_unordered;
+static bool is_unordered, dies_at_sync;
 
 /* The journal's sync, in place of the C library's. */
 int fdatasync(int fd)
 {
+	if (dies_at_sync)
+		raise(SIGKILL);
 	return is_unordered ? 0 : (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -255,7 +258,7 @@ static int recover(const char *path)
 	return r < 0 ? fail(e.text) : printf("%s\n", did) < 0;
 }
 
-/* --- edits, one by one ------------------------------------------------------------------------- */
+/* --- edits, one by one ----------------------------------------------------------------------- */
 
 static size_t size_of(unsigned n)
 {
@@ -354,13 +357,14 @@ static int count(const char *path)
 
 int main(int argc, char **argv)
 {
-	static const char edits[] = " inplace shrink nojournal unordered ";
+	static const char edits[] = " inplace shrink listed nojournal unordered ";
 	char word[32];
 
 	signal(SIGXFSZ, SIG_IGN);
 	if (argc != 3)
 		return fail("usage: journal_driver MODE FILE");
 	is_unordered = !strcmp(argv[1], "unordered");
+	dies_at_sync = !strcmp(argv[1], "listed");
 	if (!strcmp(argv[1], "make"))
 		return make(argv[2]);
 	if (!strcmp(argv[1], "recover"))

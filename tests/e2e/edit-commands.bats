@@ -11,7 +11,7 @@ prepare() {
 # Where there are two, the newer torch.
 require_torch() {
     PYTHON=${PTHFS_TORCH_PYTHON:-}
-    [ -n "$PYTHON" ] && "$PYTHON" -c "import torch" 2>/dev/null || require_python torch
+    if [ -z "$PYTHON" ] || ! "$PYTHON" -c "import torch" 2>/dev/null; then require_python torch; fi
 }
 
 # torch CODE [FILE]: what CODE, an expression over d (the checkpoint, c.pth) and torch, is.
@@ -439,6 +439,17 @@ not_answering() {
     [[ $output == "committed 1 edit, wrote "* ]]
     [ "$("$PTHFS" cat c.pth epoch)" = 99 ]
     [ "$(find . -name '*journal*')" = "" ]
+}
+
+@test "commit --inplace writes them into the file itself, and is not for a mount" {
+    crash
+    before=$(stat -c %i c.pth)
+    "$PTHFS" commit --inplace c.pth
+    [ "$("$PTHFS" cat c.pth epoch)" = 99 ]
+    [ "$(stat -c %i c.pth)" = "$before" ]
+    only c.pth s.pth
+    "$PTHFS" -q -o rw c.pth mnt
+    fails 2 "is told by -o inplace" "$PTHFS" commit --inplace mnt
 }
 
 @test "edits that a crash has left are dropped by revert" {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The commands on a read-write mount: status, commit, revert, umount; and the options of mounting so.
+# shellcheck disable=SC2016
 load common
 
 prepare() {

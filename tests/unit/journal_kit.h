@@ -94,4 +94,39 @@ static inline void spill(const char *name, const void *p, size_t n)
 	close(fd);
 }
 
+/* A journal with one frame of each kind of edit, byte for byte. */
+static struct {
+	char *p;
+	size_t n;
+	size_t ends[8]; /* where each frame ends, the header first */
+	int frames;
+} whole;
+
+static inline void frame_ends_here(void)
+{
+	whole.ends[whole.frames++] = (size_t)journal_size(kit_j);
+}
+
+static inline void make_whole(void)
+{
+	struct stat st = {.st_ino = 5, .st_size = 6};
+
+	EQ_I64(make_journal(&kit_bind), 0);
+	frame_ends_here();
+	put(3, 100, "hello");
+	frame_ends_here();
+	journal_op(kit_j, "an operation", 12, NULL);
+	frame_ends_here();
+	journal_coming(kit_j, &st, NULL);
+	frame_ends_here();
+	journal_note(kit_j, "why", NULL);
+	frame_ends_here();
+	put(3, 0, "12345678");
+	frame_ends_here();
+	EQ_I64(journal_sync(kit_j, NULL), 0);
+	close_journal();
+	whole.p = slurp("j", &whole.n);
+	EQ_I64(whole.n, whole.ends[whole.frames - 1]);
+}
+
 #endif

@@ -227,6 +227,40 @@ static void an_empty_plan_is_an_empty_file(void)
 	source_unref(s);
 }
 
+static char each_said[256];
+
+static int say_piece(void *ctx, const struct extent *x, uint64_t at, bool in_place)
+{
+	size_t n = strlen(each_said);
+	unsigned char byte = 0;
+	bool fill = plan_is_fill(x, &byte);
+
+	snprintf(each_said + n, sizeof each_said - n, "%d+%d%s%s%c ", (int)at, (int)x->len,
+		in_place ? " there" : "", fill ? " fill " : "", fill ? byte : ',');
+	return at >= *(uint64_t *)ctx ? 9 : 0;
+}
+
+static void each_piece_is_told_with_its_place(void)
+{
+	uint64_t off, stop = UINT64_MAX;
+	struct stat st;
+
+	plan_init(&plan);
+	EQ_I64(plan_run(&plan, file, 0, 3, NULL), 0);
+	EQ_I64(plan_run(&plan, letters, 0, 2, NULL), 0);
+	EQ_I64(plan_run(&plan, file, 5, 2, NULL), 0);
+	EQ_I64(plan_run(&plan, file, 0, 2, NULL), 0);
+	EQ_I64(plan_fill(&plan, 'z', 1000, NULL), 0);
+	EQ_I64(fstat(source_raw(file, 0, 0, &off), &st), 0);
+	EQ_I64(plan_each(&plan, &st, say_piece, &stop), 0);
+	EQ_STR(each_said, "0+3 there, 3+2, 5+2 there, 7+2, 9+1000 fill z ");
+	each_said[0] = 0;
+	stop = 3;
+	EQ_I64(plan_each(&plan, NULL, say_piece, &stop), 9);
+	EQ_STR(each_said, "0+3, 3+2, ");
+	plan_release(&plan);
+}
+
 int main(void)
 {
 	int fd = mkstemp(path);
@@ -247,6 +281,7 @@ int main(void)
 	TEST(every_range_of_a_plan_reads_as_in_the_whole);
 	TEST(a_plan_is_raw_within_a_run_of_a_file);
 	TEST(an_empty_plan_is_an_empty_file);
+	TEST(each_piece_is_told_with_its_place);
 	source_unref(letters);
 	source_unref(file);
 	unlink(path);

@@ -220,6 +220,12 @@ static void a_list_without_its_end_is_none(void)
 		EQ_I64(redo("a"), ERR_USAGE);
 		close_journal();
 	}
+	/* What is left out of it is no edit that was lost. */
+	spill("j", all, n - 40);
+	EQ_I64(open_journal(true), 0);
+	EQ_I64(journal_state(kit_j), JOURNAL_EDITS);
+	EQ_I64(kit_cut, 0);
+	close_journal();
 	/* And edits go on where it began. */
 	spill("j", all, n - 1);
 	EQ_I64(open_journal(false), 0);
@@ -269,7 +275,7 @@ static void no_edits_are_taken_until_it_is_finished(void)
 	close_journal();
 }
 
-/* --- another file ------------------------------------------------------------------------------ */
+/* --- another file ---------------------------------------------------------------------------- */
 
 static void a_file_of_another_inode_is_refused(void)
 {
@@ -334,7 +340,7 @@ static void a_file_that_somebody_changed_is_not_touched(void)
 	close_journal();
 }
 
-/* --- when it fails ----------------------------------------------------------------------------- */
+/* --- when it fails --------------------------------------------------------------------------- */
 
 static int bad_read(struct source *s, void *buf, size_t len, uint64_t off, struct err *e)
 {

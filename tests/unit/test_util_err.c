@@ -65,6 +65,17 @@ static void a_prefix_goes_in_front_and_keeps_the_code(void)
 	EQ_I64(e.code, ERR_LIMIT);
 }
 
+static void another_code_brings_its_own_errno(void)
+{
+	struct err e;
+
+	err_set(&e, ERR_DAMAGED, "cut short");
+	EQ_I64(err_as(&e, ERR_INVALID), ERR_INVALID);
+	EQ_I64(err_errno(ERR_INVALID, &e), EINVAL);
+	EQ_STR(e.text, "cut short");
+	EQ_I64(err_as(NULL, ERR_LIMIT), ERR_LIMIT);
+}
+
 static void a_sentence_too_long_is_cut_and_terminated(void)
 {
 	struct err e;
@@ -91,6 +102,7 @@ int main(void)
 	TEST(an_errno_of_another_error_is_not_taken);
 	TEST(absent_damaged_and_refused_are_three_errnos);
 	TEST(a_prefix_goes_in_front_and_keeps_the_code);
+	TEST(another_code_brings_its_own_errno);
 	TEST(a_sentence_too_long_is_cut_and_terminated);
 	return tap_done();
 }
