@@ -4,7 +4,7 @@
  * mount point a moment later. So the daemon is asked for its process number first, a pidfd is
  * opened, and after the unmount its end is waited for.
  *
- *	read-write:  held? -> commit (or revert) -> unmount -> wait -> is a journal left?
+ *	read-write:  clean? held? -> commit (or revert) -> unmount -> wait -> is a journal left?
  *
  * The commit comes before the unmount, since a mount that is there can say why it failed, and be
  * given room. What is edited between the two is committed by the daemon at its end.
@@ -128,6 +128,8 @@ static int settle(const struct umounting *u, const struct mount *m, const struct
 
 	if (!mount_is_rw(m) || (u->lazy && !u->discard))
 		return CLI_SAME;
+	if (!u->lazy && control_is_clean(m))
+		return CLI_SAME; /* without a look at every file of every process */
 	if (!u->lazy && is_held(m, t))
 		return say_busy(u, m, t);
 	if (u->discard) {

@@ -147,6 +147,17 @@ static int in_child(const struct mount *m, void *ctx)
 	return a.error ? say_failed(m, &a) : say_done(m, a.c);
 }
 
+static int clean_in_child(const struct mount *m, void *ctx)
+{
+	_cleanup_(closep) int root = open(m->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return root >= 0 && syncfs(root) == 0 && is_clean(m) ? CLI_SAME : CLI_DIFFERENT;
+}
+
+bool control_is_clean(const struct mount *m)
+{
+	return server_run(m, clean_in_child, NULL) == CLI_SAME;
+}
+
 int control_mount(const struct mount *m, const struct control *c)
 {
 	struct control copy = *c;

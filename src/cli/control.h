@@ -18,4 +18,7 @@ struct control {
  * error. A mount whose process has ended is CLI_DIFFERENT, without a word, when if_dirty. */
 int control_mount(const struct mount *m, const struct control *c);
 
+/* Everything that was written to the mount is in the checkpoint. False also when it cannot tell. */
+bool control_is_clean(const struct mount *m);
+
 #endif

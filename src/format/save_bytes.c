@@ -2,7 +2,7 @@
  * CRC-32 of them.
  *
  * Only fresh bytes (a pickle) are in memory; everything else is a run. What must be read for a CRC
- * is read in pieces of 1 MiB.
+ * is read in pieces of 64 KiB.
  */
 #include "save_in.h"
 
@@ -11,7 +11,7 @@
 
 #include <pthfs/cleanup.h>
 
-#define PIECE (1u << 20)
+#define PIECE (64u << 10) /* from the heap: a mapping for each run costs more than its CRC */
 
 const struct save_run *save_runs(const struct save *s, uint32_t storage, size_t *n)
 {

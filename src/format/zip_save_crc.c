@@ -5,7 +5,8 @@
  *	crc(A) ^ crc(B) = shift(crc(a) ^ crc(b), bytes behind the range)
  *
  * where shift(x, k) is what k zero bytes do to x: crc32_combine(x, 0, k). So gigabytes that stay as
- * they are need not be read, and a record whose CRC was wrong has a wrong one afterwards.
+ * they are need not be read, and a record whose CRC was wrong has a wrong one afterwards. Of a record
+ * that is replaced from end to end only the new bytes are read, and its CRC is right afterwards.
  *
  * .data/serialization_id is two numbers of 20 digits: a hash of the names, which is kept, and a
  * fold over the CRCs of all records with data, in file order, itself not counted (section 9; so
@@ -22,6 +23,30 @@
 
 #include <pthfs/cleanup.h>
 
+/* Do the runs, which are in order, cover all of `size` bytes? */
+static bool replace_all(const struct save_run *runs, size_t n, uint64_t size)
+{
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < n; at += runs[i++].from.len)
+		if (runs[i].off != at || runs[i].from.len > size - at)
+			return false;
+	return n && at == size;
+}
+
+static int change_all(struct zip_save *z, const struct member *m, const struct save_run *runs,
+		size_t n, uint32_t *ret)
+{
+	uint32_t now = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = save_crc_extent(&runs[i].from, &now, z->e);
+	if (rc == 0)
+		*ret = m->crc ^ now;
+	return rc;
+}
+
 int zip_crc_change(struct zip_save *z, const struct member *m, uint32_t storage, uint32_t *ret)
 {
 	uint64_t first = z->ck->model.storages.at[storage].file_off - m->data_off;
@@ -30,6 +55,8 @@ int zip_crc_change(struct zip_save *z, const struct member *m, uint32_t storage,
 	const struct save_run *runs = save_runs(z->s, storage, &n);
 	int rc = 0;
 
+	if (first == 0 && replace_all(runs, n, m->stored))
+		return change_all(z, m, runs, n, ret);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		const struct save_run *r = &runs[i];
 		uint64_t at = first + r->off, left = m->stored - at;

@@ -41,6 +41,8 @@ void fs_stat(const struct fs *fs, const struct vattr *a, struct stat *ret)
 			.st_uid = fs->o->uid == (uid_t)-1 ? ckpt->st_uid : fs->o->uid,
 			.st_gid = fs->o->gid == (gid_t)-1 ? ckpt->st_gid : fs->o->gid,
 			.st_size = (off_t)a->size,
+			/* cp writes in pieces of this size: an eighth of the requests. */
+			.st_blksize = fs->o->rw && S_ISREG(a->mode) ? FS_REQUEST : 0,
 			.st_blocks = (blkcnt_t)(a->size / 512 + (a->size % 512 != 0)),
 			.st_atim = ckpt->st_atim,
 			.st_mtim = edited ? a->changed : ckpt->st_mtim,

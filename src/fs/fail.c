@@ -26,10 +26,19 @@ void fs_log_why(struct volume *v, uint64_t ino, const char *name, const char *wh
 	buf_release(&path);
 }
 
+/* What interrupted a call of ours is no business of whoever asked: a program that is told EINTR
+ * asks again, and again, since a journal that failed once fails from then on. */
+int fs_errno(int code, const struct err *e)
+{
+	int sys = err_errno(code, e);
+
+	return sys == EINTR ? EIO : sys;
+}
+
 void fs_reply_fail(fuse_req_t req, uint64_t ino, int code, const struct err *e)
 {
 	struct fs *fs = fs_of(req);
-	int sys = err_errno(code, e);
+	int sys = fs_errno(code, e);
 
 	/* Read-ahead asks again and again for a broken file: once is enough for the log. */
 	if ((sys == EIO || sys == EFBIG) && atomic_exchange(&fs->last_broken, ino) != ino)
@@ -40,7 +49,7 @@ void fs_reply_fail(fuse_req_t req, uint64_t ino, int code, const struct err *e)
 static bool says_it_all(int sys)
 {
 	return sys == ENOENT || sys == ENOTDIR || sys == EISDIR || sys == ENOTEMPTY ||
-	       sys == ENAMETOOLONG || sys == EINTR || sys == EROFS;
+	       sys == ENAMETOOLONG || sys == EROFS;
 }
 
 /* mv asks twice, in two ways, before it gives up: one line for both. */
@@ -54,7 +63,7 @@ static bool is_news(struct fs *fs, uint64_t ino, const char *name, int sys)
 
 void fs_reply_refused(fuse_req_t req, uint64_t ino, const char *name, int code, const struct err *e)
 {
-	int sys = err_errno(code, e);
+	int sys = fs_errno(code, e);
 
 	if (!says_it_all(sys) && is_news(fs_of(req), ino, name, sys))
 		fs_log_why(fs_of(req)->v, ino, name, e->text[0] ? e->text : err_class(code));

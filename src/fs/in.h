@@ -49,6 +49,7 @@ static inline struct handle *fs_handle(const struct fuse_file_info *fi)
 }
 
 /* Answers with the errno of code; what one could not guess (EIO, EFBIG) goes to the log too. */
+int fs_errno(int code, const struct err *e); /* what is answered; never EINTR */
 void fs_reply_fail(fuse_req_t req, uint64_t ino, int code, const struct err *e);
 /* The same of an edit of ino, or of name in the directory ino: its sentence goes to the log. */
 void fs_reply_refused(

@@ -23,7 +23,7 @@ void fs_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_
 		fuse_reply_write(req, size);
 		return;
 	}
-	sys = err_errno(r, &e);
+	sys = fs_errno(r, &e);
 	if (atomic_exchange(&h->said, sys) != sys) /* who does not look at errors goes on writing */
 		fs_reply_refused(req, ino, NULL, r, &e);
 	else
@@ -53,7 +53,7 @@ static void reply_flushed(
 
 	if (remember(fs, h, r < 0 ? (e->text[0] ? e->text : err_class(r)) : NULL))
 		fs_log_why(fs->v, ino, NULL, e->text[0] ? e->text : err_class(r));
-	fuse_reply_err(req, r < 0 ? err_errno(r, e) : 0);
+	fuse_reply_err(req, r < 0 ? fs_errno(r, e) : 0);
 }
 
 void fs_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)

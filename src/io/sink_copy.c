@@ -2,7 +2,8 @@
  *
  *	already there (after a clone)     nothing
  *	a run of a local file             copy_file_range; the kernel shares blocks where it can
- *	refused, small, or no file        read into one buffer, written when that is full
+ *	other offsets within a block      read into one buffer, written when that is full
+ *	refused, small, or no file        the same
  *
  * Small pieces are gathered in the buffer: [at, at + n) of the file waits there, and a piece that
  * does not continue it sends it off first. Order does not matter otherwise, since nobody sees the
@@ -39,6 +40,12 @@ struct out {
 	int64_t told;         /* ns, monotonic */
 	bool ranges;          /* copy_file_range has moved something */
 };
+
+static void wrote(struct out *o, uint64_t n)
+{
+	sys_write_ahead(o->sink->fd, o->sink->written, o->sink->written + n);
+	o->sink->written += n;
+}
 
 static void advance(struct out *o, uint64_t n)
 {
@@ -80,10 +87,17 @@ static int flush(struct out *o, struct err *e)
 		p += n;
 		o->n -= (size_t)n;
 		o->at += (uint64_t)n;
-		o->sink->written += (uint64_t)n;
+		wrote(o, (uint64_t)n);
 		advance(o, (uint64_t)n);
 	}
 	return 0;
+}
+
+/* How much the buffer takes: up to the end of a block. Half a block that is written before the
+ * other half is one that has to be read first. */
+static size_t room(const struct out *o)
+{
+	return BUFFER - (size_t)(o->at % ALIGNED) - o->n;
 }
 
 /* Through the buffer. */
@@ -97,13 +111,13 @@ static int put_read(struct out *o, struct extent x, uint64_t at, struct err *e)
 	if (!o->buf)
 		return err_nomem(e);
 	while (r == 0 && x.len) {
-		if (o->n == BUFFER || o->at + o->n != at) {
+		if (room(o) == 0 || o->at + o->n != at) {
 			r = flush(o, e);
 			if (r < 0)
 				break;
 			o->at = at;
 		}
-		n = x.len < BUFFER - o->n ? (size_t)x.len : BUFFER - o->n;
+		n = x.len < room(o) ? (size_t)x.len : room(o);
 		r = source_read(x.src, o->buf + o->n, n, x.off, e);
 		if (r < 0)
 			break;
@@ -139,6 +153,9 @@ static int put_range(struct out *o, struct extent x, int in, off_t from, uint64_
 	off_t to = (off_t)at;
 	ssize_t n;
 
+	/* No blocks to share: the kernel would copy page by page, at a fifth of the speed. */
+	if ((uint64_t)from % ALIGNED != at % ALIGNED)
+		return put_read(o, x, at, e);
 	while (x.len) {
 		n = sys_copy_range(in, &from, o->sink->fd, &to,
 			stride(from, (uint64_t)to, x.len));
@@ -149,7 +166,7 @@ static int put_range(struct out *o, struct extent x, int in, off_t from, uint64_
 		if (n <= 0) /* 0: it ends here, or the file system is a made-up one */
 			return put_read(o, x, (uint64_t)to, e);
 		o->ranges = true;
-		o->sink->written += (uint64_t)n;
+		wrote(o, (uint64_t)n);
 		x.off += (uint64_t)n;
 		x.len -= (uint64_t)n;
 		advance(o, (uint64_t)n);

@@ -8,9 +8,11 @@
  *	                            is interrupted for ever has nothing to go on with
  *	short:k                     a write or copy moves k bytes at most, really
  *	oom                         a sys_malloc() gives NULL (the others do not touch that one)
+ *	nomem                       any malloc, calloc or realloc of the process does; these are
+ *	                            counted by themselves (not under a sanitizer, which has its own)
  *
- *	PTHFS_FAULT_COUNT=FILE      at exit: how many calls there were and how many of them were
- *	                            struck, then the name of each, a line each
+ *	PTHFS_FAULT_COUNT=FILE      at exit: how many calls there were, how many of them were struck
+ *	                            and how many allocations; then the name of each call, a line each
  *
  * close() really closes, whatever is said of it. A spec that is not understood ends the process
  * by SIGABRT: a test that injects nothing would pass.
@@ -33,7 +35,7 @@
 #define MAX_FAULTS 4
 #define MAX_NAMES 65536u
 
-enum kind { KILL, ERRNO, EINTERRUPT, SHORT, OOM };
+enum kind { KILL, ERRNO, EINTERRUPT, SHORT, OOM, NOMEM };
 
 struct fault {
 	enum kind kind;
@@ -56,13 +58,14 @@ static const struct {
 	{"eintr", EINTERRUPT, EINTR},
 	{"short", SHORT, 0},
 	{"oom", OOM, ENOMEM},
+	{"nomem", NOMEM, ENOMEM},
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct fault faults[MAX_FAULTS];
 static size_t n_faults;
 static const char *count_file;
-static atomic_ulong calls, struck;
+static atomic_ulong calls, struck, allocations;
 static const char *names[MAX_NAMES]; /* [i]: call i + 1 */
 
 /* One "kind[:k]@n[+]"; returns what follows, NULL when it is not one. */
@@ -99,7 +102,7 @@ static void write_count(void)
 
 	if (fd < 0)
 		return;
-	dprintf(fd, "%lu %lu\n", n, atomic_load(&struck));
+	dprintf(fd, "%lu %lu %lu\n", n, atomic_load(&struck), atomic_load(&allocations));
 	for (unsigned long i = 0; i < n && i < MAX_NAMES; i++)
 		dprintf(fd, "%s\n", names[i] ? names[i] : "?");
 	close(fd);
@@ -130,7 +133,9 @@ static bool is_due(const struct fault *f, unsigned long n)
 /* What f does to this call, which is due. */
 static int strike(const struct fault *f, bool memory, size_t *len)
 {
-	if (f->kind == KILL) {
+	if (f->kind == NOMEM) {
+		return 0;
+	} else if (f->kind == KILL) {
 		raise(SIGKILL);
 	} else if (f->kind == SHORT) {
 		if (!len || *len <= f->max)
@@ -158,4 +163,44 @@ int sys_fault(const char *call, size_t *len)
 	return 0;
 }
 
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+#define EXPORT __attribute__((visibility("default")))
+
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+/* Nothing that is called here may allocate. */
+static bool is_refused(void)
+{
+	unsigned long n = atomic_fetch_add(&allocations, 1) + 1;
+
+	pthread_once(&once, setup);
+	for (size_t i = 0; i < n_faults; i++) {
+		if (faults[i].kind != NOMEM || !is_due(&faults[i], n))
+			continue;
+		atomic_fetch_add(&struck, 1);
+		errno = ENOMEM;
+		return true;
+	}
+	return false;
+}
+
+EXPORT void *malloc(size_t n)
+{
+	return is_refused() ? NULL : __libc_malloc(n);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	return is_refused() ? NULL : __libc_calloc(n, size);
+}
+
+EXPORT void *realloc(void *p, size_t n)
+{
+	return is_refused() ? NULL : __libc_realloc(p, n);
+}
+
+#endif
 #endif

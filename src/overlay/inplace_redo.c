@@ -64,6 +64,7 @@ static int write_piece(struct inplace *w, const struct patch *p, uint64_t done, 
 	sys = journal_pwrite(w->fd, w->buf, n, p->off + done);
 	if (sys)
 		return err_sys(e, sys, "cannot write at offset %" PRIu64, p->off + done);
+	sys_write_ahead(w->fd, w->written, w->written + n);
 	inplace_moved(w, n);
 	return 0;
 }

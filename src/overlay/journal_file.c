@@ -151,6 +151,13 @@ static void moved(struct journal_file *f, uint64_t flushed, size_t n)
 	pthread_rwlock_unlock(&f->lock);
 }
 
+/* These n bytes are in the file now, and nothing waits. */
+static void wrote(struct journal_file *f, size_t n)
+{
+	sys_write_ahead(f->fd, f->flushed, f->flushed + n);
+	moved(f, f->flushed + n, 0);
+}
+
 int journal_file_flush(struct journal_file *f, struct err *e)
 {
 	int sys = f->n ? journal_pwrite(f->fd, f->buf, f->n, f->flushed) : 0;
@@ -158,7 +165,7 @@ int journal_file_flush(struct journal_file *f, struct err *e)
 	if (sys)
 		return cannot_write(f, sys, e);
 	if (f->n)
-		moved(f, f->flushed + f->n, 0);
+		wrote(f, f->n);
 	return 0;
 }
 
@@ -188,7 +195,7 @@ int journal_file_put(struct journal_file *f, const void *bytes, size_t n, struct
 		sys = journal_pwrite(f->fd, bytes, n, f->flushed);
 		if (sys)
 			return cannot_write(f, sys, e);
-		moved(f, f->flushed + n, 0);
+		wrote(f, n);
 	} else {
 		memcpy(f->buf + f->n, bytes, n);
 		moved(f, f->flushed, f->n + n);

@@ -348,6 +348,10 @@ static uint32_t ino_node(const struct volume *v, uint64_t ino, const char **suff
 static void name_of(const struct volume *v, uint64_t ino, struct buf *out)
 {
 	const char *suffix = "";
+	if (ino_what(ino) == INO_COMMIT || ino_what(ino) == INO_REVERT) {
+		buf_puts(out, ino_what(ino) == INO_COMMIT ? ".pthfs/commit" : ".pthfs/revert");
+		return;
+	}
 	uint32_t node = ino_node(v, ino, &suffix);
 	if (node == TREE_NONE || node == 0) {
 		buf_printf(out, "inode %llu", (unsigned long long)ino);

@@ -28,6 +28,7 @@ struct commit {
 	struct save_report report;
 	struct sink_result done;
 	const char *way;
+	const char *at; /* the file that an error is about */
 	VEC(struct save_run) runs; /* of the storage that was asked for last */
 	bool no_memory;
 	bool replaced; /* the new file is in place */
@@ -111,6 +112,7 @@ static int replace_file(struct commit *c, struct err *e)
 		.ctx = c,
 	};
 	struct stat now;
+	c->at = path;
 	int rc = sink_replace(path, &c->plan, &so, &c->done, e);
 	c->way = ways[c->done.way];
 	c->replaced = rc == 0;
@@ -120,6 +122,36 @@ static int replace_file(struct commit *c, struct err *e)
 		c->done.now = now;
 	}
 	return rc;
+}
+
+/* --- the same file? ------------------------------------------------------------------------------------ */
+
+static const char *what_happened(const struct volume *v)
+{
+	struct stat now;
+	if (lstat(v->path, &now) < 0)
+		return errno == ENOENT ? "is gone since it was opened" : NULL; /* others are found later */
+	if (now.st_ino != v->st.st_ino || now.st_dev != v->st.st_dev)
+		return "was changed by somebody else, another file has taken its place";
+	if (now.st_size != v->st.st_size)
+		return "was changed by somebody else, its size has changed";
+	if (now.st_mtim.tv_sec != v->st.st_mtim.tv_sec || now.st_mtim.tv_nsec != v->st.st_mtim.tv_nsec)
+		return "was changed by somebody else, it has been written to";
+	return NULL;
+}
+
+/* Asked first, so that the sentence says where the edits are; and again when the file is replaced. */
+static int still_ours(const struct volume *v, struct err *e)
+{
+	const char *what = what_happened(v);
+	if (!what)
+		return 0;
+	if (!v->edit->journal)
+		return err_set(e, ERR_REFUSED, "%s: nothing was written; open it again and repeat the change, or "
+					       "write to another file", what);
+	return err_set(e, ERR_REFUSED, "%s: nothing was written, and the edits stay in its journal: put the old "
+				       "file back (with its time) and commit again, or drop them with pthfs revert",
+			what);
 }
 
 /* --- in place ------------------------------------------------------------------------------------------ */
@@ -212,7 +244,9 @@ static int realize(struct commit *c, struct err *e)
 static int commit_edits(struct commit *c, struct commit_result *ret, struct err *e)
 {
 	struct volume *v = c->v;
-	int rc = make_plan(c, e);
+	int rc = c->o->output ? 0 : still_ours(v, e);
+	if (rc == 0)
+		rc = make_plan(c, e);
 	if (rc < 0)
 		return rc;
 	ret->size = c->plan.size;
@@ -279,7 +313,7 @@ static void take_back(struct volume *v)
 
 int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_result *ret, struct err *e)
 {
-	struct commit c = {.v = v, .o = o, .way = ""};
+	struct commit c = {.v = v, .o = o, .way = "", .at = v->path};
 	struct commit_result r = {.way = ""};
 	struct err own = {0};
 	int rc = 0;
@@ -301,16 +335,16 @@ int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_r
 		take_back(v);
 	if (rc < 0 && v->edit->journal && !o->dry_run && !o->output)
 		journal_note(v->edit->journal, own.text, NULL);
+	if (rc < 0)
+		err_prefix(&own, "%s", c.at);
 	if (!o->dry_run)
 		remember(v, rc, &r, &own);
 	plan_release(&c.plan);
 	free(c.places);
 	vec_release(&c.runs);
 	pthread_mutex_unlock(&v->edit->mutex);
-	if (rc < 0 && e) {
+	if (rc < 0 && e)
 		*e = own;
-		err_prefix(e, "%s", o->output ? o->output : v->path);
-	}
 	if (rc == 0)
 		*ret = r;
 	return rc;

@@ -145,6 +145,22 @@ static void sort_runs(struct runs *r)
 	}
 }
 
+/* Without a journal (a command's one edit) what is scattered is in memory until the commit. */
+static int write_bytes(struct volume *v, struct dirty *d, const char *bytes, size_t n, uint64_t to,
+		struct err *e)
+{
+	if (v->edit->journal)
+		return blob_write(d->blob, v->edit->journal, bytes, n, to, e);
+	char *copy = malloc(n);
+	if (!copy)
+		return err_nomem(e);
+	memcpy(copy, bytes, n);
+	struct source *s = source_mem_take(copy, n);
+	int rc = s ? blob_map(d->blob, to, (struct extent){s, 0, n}, e) : err_nomem(e);
+	source_unref(s);
+	return rc;
+}
+
 /* Joins runs that touch, in a buffer, and writes them. */
 static int write_runs(struct volume *v, struct dirty *d, const struct runs *r, const char *buf,
 		char *joined, struct err *e)
@@ -154,7 +170,7 @@ static int write_runs(struct volume *v, struct dirty *d, const struct runs *r, c
 	for (size_t i = 0; i < r->list.n && rc == 0; i++) {
 		const struct run *x = &r->list.at[i];
 		if (n && (x->to < begin || x->to > begin + n)) {
-			rc = blob_write(d->blob, v->edit->journal, joined, n, begin, e);
+			rc = write_bytes(v, d, joined, n, begin, e);
 			n = 0;
 		}
 		if (n == 0)
@@ -163,7 +179,7 @@ static int write_runs(struct volume *v, struct dirty *d, const struct runs *r, c
 		if (x->to - begin + x->n > n)
 			n = x->to - begin + x->n;
 	}
-	return rc == 0 && n ? blob_write(d->blob, v->edit->journal, joined, n, begin, e) : rc;
+	return rc == 0 && n ? write_bytes(v, d, joined, n, begin, e) : rc;
 }
 
 static int write_scattered(struct volume *v, uint32_t tensor, struct dirty *d, const char *buf,
@@ -175,8 +191,7 @@ static int write_scattered(struct volume *v, uint32_t tensor, struct dirty *d, c
 	if (rc == ERR_NOMEM)
 		err_nomem(e);
 	if (rc == 0 && r.list.n == 1) {
-		rc = blob_write(d->blob, v->edit->journal, buf + r.list.at[0].at, r.list.at[0].n,
-				r.list.at[0].to, e);
+		rc = write_bytes(v, d, buf + r.list.at[0].at, r.list.at[0].n, r.list.at[0].to, e);
 	} else if (rc == 0) {
 		joined = malloc(n);
 		sort_runs(&r);

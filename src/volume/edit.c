@@ -138,6 +138,7 @@ static int finish_patch(struct volume *v, struct journal **j, const char *path, 
 	int rc = edit_finish_patch(*j, path, e);
 	if (rc < 0)
 		return rc;
+	v->edit->finished = true;
 	buf_puts(&v->edit->notice, "finished a commit in place that was interrupted\n");
 	rc = journal_remove(*j, e);
 	*j = NULL;

@@ -55,11 +55,10 @@ struct scratch {
 };
 
 /* NAME.meta of a key that left: ghost.c. */
-#define GHOSTS 64
+#define GHOSTS 1024 /* a NAME.meta can stand far behind NAME in a sorted list */
 struct ghost {
-	pid_t pid; /* who took it away; 0: nobody */
 	uint16_t n;
-	bool hides; /* of a key that is there: not shown to who removed it */
+	bool hides; /* something that is there: not shown to who removed it */
 	uint64_t dir; /* inode */
 	char name[256];
 };
@@ -73,6 +72,7 @@ struct left {
 struct edit {
 	bool on;      /* open for editing */
 	bool replay;  /* edits come from the journal: they are not told to it again */
+	bool finished; /* opening has finished a commit in place: an error after it has to say so */
 	pthread_mutex_t mutex;
 	pthread_mutex_t refresh;  /* open files that were made before an edit are made again under it */
 	int lock_fd;              /* the checkpoint, flocked; -1 */
@@ -84,6 +84,7 @@ struct edit {
 	VEC(struct scratch) scratch;
 	VEC(struct left) left;
 	struct ghost ghosts[GHOSTS];
+	pid_t ghost_pid[GHOSTS]; /* who took it away; 0: nobody. Apart, to be looked through quickly */
 	unsigned next_ghost;
 	struct u32map renamed;    /* node -> its key (oref) at the last commit, when that is another */
 	struct u32map home;       /* node -> its directory at the last commit, when that is another */
@@ -151,6 +152,8 @@ void dirty_release(struct volume *v);
 
 /* volume_file_edit() for an editor. */
 int stage_open(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e);
+/* Of a file whose content cannot change: 0 when b is what it shows. */
+int stage_same(struct volume *v, uint64_t ino, const struct blob *b, bool *is_fixed, struct err *e);
 /* What a file shows instead of what it is, because somebody is writing it; NULL: nothing. Scratch:
  * its bytes. */
 const struct blob *stage_shown(const struct volume *v, uint64_t ino);
@@ -207,7 +210,9 @@ uint32_t scratch_typed(const struct volume *v, uint32_t dir, struct str name);
 void ghost_add(struct volume *v, uint64_t dir, struct str name);
 bool ghost_find(const struct volume *v, uint64_t dir, struct str name, uint64_t *ret);
 void ghost_remove(struct volume *v, uint64_t ino);
-/* NAME.meta itself was removed by the caller; is it so; it is there again. */
+/* The caller makes the key anew: its .meta is there again. */
+void ghost_over(struct volume *v, uint64_t dir, struct str name);
+/* The caller removed what stays all the same; has it; it is there again. */
 void ghost_hide(struct volume *v, uint64_t dir, struct str name);
 bool ghost_hides(const struct volume *v, uint64_t dir, struct str name);
 void ghost_show(struct volume *v, uint64_t dir, struct str name);

@@ -5,8 +5,9 @@
  * answers, as an empty file that can be removed or moved once more without anything happening. To
  * everybody else it is not there.
  *
- * The other way round, `tar x` removes a NAME.meta that is there and makes it anew. Removing it changes
- * nothing, but the process that did so does not see it until it makes it: it would try for ever.
+ * The other way round, `tar x` removes a file that is there and makes it anew. Of a NAME.meta, a part of
+ * a sparse tensor or an attribute of an object removing changes nothing, but the process that did so
+ * does not see it until it makes it: it would try for ever.
  */
 #include "edit.h"
 
@@ -26,32 +27,38 @@ static struct str meta_stem(const struct volume *v, struct str name)
 	return str_cut(name, name.n - 5);
 }
 
-static struct ghost *find(const struct volume *v, uint64_t dir, struct str stem, bool hides)
+/* A ghost by the name of its key, what is hidden by its own. */
+static struct ghost *find(const struct volume *v, uint64_t dir, struct str name, bool hides)
 {
 	for (unsigned i = 0; i < GHOSTS; i++) {
 		struct ghost *g = &v->edit->ghosts[i];
-		if (g->pid == caller && g->dir == dir && g->hides == hides &&
-				str_eq(stem, (struct str){g->name, g->n}))
+		if (v->edit->ghost_pid[i] == caller && g->dir == dir && g->hides == hides &&
+				str_eq(name, (struct str){g->name, g->n}))
 			return g;
 	}
 	return NULL;
 }
 
-static void add(struct volume *v, uint64_t dir, struct str stem, bool hides)
+static void add(struct volume *v, uint64_t dir, struct str name, bool hides)
 {
 	struct ghost *g = &v->edit->ghosts[v->edit->next_ghost];
-	if (!caller || stem.n >= sizeof g->name || find(v, dir, stem, hides))
+	if (!caller || name.n >= sizeof g->name || find(v, dir, name, hides))
 		return;
-	*g = (struct ghost){.pid = caller, .dir = dir, .n = (uint16_t)stem.n, .hides = hides};
-	memcpy(g->name, stem.p, stem.n);
+	v->edit->ghost_pid[v->edit->next_ghost] = caller;
+	*g = (struct ghost){.dir = dir, .n = (uint16_t)name.n, .hides = hides};
+	memcpy(g->name, name.p, name.n);
 	v->edit->next_ghost = (v->edit->next_ghost + 1) % GHOSTS;
 }
 
 void ghost_add(struct volume *v, uint64_t dir, struct str name)
 {
-	struct ghost *g = caller ? find(v, dir, name, true) : NULL;
-	if (g)
-		g->pid = 0; /* its .meta was removed before it */
+	char meta[256 + 5];
+	if (name.n > 250)
+		return;
+	memcpy(meta, name.p, name.n);
+	memcpy(meta + name.n, ".meta", 5);
+	if (ghost_hides(v, dir, (struct str){meta, name.n + 5}))
+		ghost_show(v, dir, (struct str){meta, name.n + 5}); /* it was removed before its key */
 	else
 		add(v, dir, name, false);
 }
@@ -67,26 +74,29 @@ bool ghost_find(const struct volume *v, uint64_t dir, struct str name, uint64_t 
 
 void ghost_remove(struct volume *v, uint64_t ino)
 {
-	v->edit->ghosts[ino_index(ino)].pid = 0;
+	v->edit->ghost_pid[ino_index(ino)] = 0;
+}
+
+void ghost_over(struct volume *v, uint64_t dir, struct str name)
+{
+	struct ghost *g = caller ? find(v, dir, name, false) : NULL;
+	if (g)
+		v->edit->ghost_pid[g - v->edit->ghosts] = 0;
 }
 
 void ghost_hide(struct volume *v, uint64_t dir, struct str name)
 {
-	struct str stem = meta_stem(v, name);
-	if (stem.n)
-		add(v, dir, stem, true);
+	add(v, dir, name, true);
 }
 
 bool ghost_hides(const struct volume *v, uint64_t dir, struct str name)
 {
-	struct str stem = meta_stem(v, name);
-	return stem.n && find(v, dir, stem, true);
+	return v->edit && caller && find(v, dir, name, true);
 }
 
 void ghost_show(struct volume *v, uint64_t dir, struct str name)
 {
-	struct str stem = meta_stem(v, name);
-	struct ghost *g = stem.n ? find(v, dir, stem, true) : NULL;
+	struct ghost *g = caller ? find(v, dir, name, true) : NULL;
 	if (g)
-		g->pid = 0;
+		v->edit->ghost_pid[g - v->edit->ghosts] = 0;
 }

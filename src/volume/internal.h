@@ -62,6 +62,7 @@ struct vfile {
 	uint64_t ino;
 	struct content c;
 	enum dtype dtype;    /* of its elements; DTYPE_NONE: no elements */
+	bool fixed;          /* only what it shows can be written: stage.c */
 	bool writing;        /* counted in its stage, when it has one */
 	uint64_t generation; /* of the edits that c shows */
 };

@@ -144,8 +144,12 @@ static int lookup_dir(struct volume *v, uint64_t dir, struct str name, uint64_t 
 		return rc;
 	if (!tree_alive(&v->tree, d.node))
 		return absent(e);
+	if (ghost_find(v, dir, name, ret))
+		return 0;
 	struct name_lookup names = vol_dir_names(&d);
 	uint32_t node = names.find(&d, name);
+	if (node != TREE_NONE && ghost_hides(v, dir, name))
+		return absent(e);
 	if (node != TREE_NONE)
 		return *ret = vol_node_ino(v, node), 0;
 	if (v->edit && lookup_scratch(v, dir, name, ret))
@@ -155,8 +159,6 @@ static int lookup_dir(struct volume *v, uint64_t dir, struct str name, uint64_t 
 		return absent(e);
 	if (node != TREE_NONE)
 		return *ret = vol_derived_ino(v, node, which), 0;
-	if (ghost_find(v, dir, name, ret))
-		return 0;
 	if (str_is(name, "module") && !d.view && vol_is_state_dict(v, d.node))
 		return *ret = ino_make(d.node, INO_MODULE), 0;
 	if (str_is(name, ".pthfs") && vol_has_ctl(v, &d))

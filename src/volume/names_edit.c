@@ -67,6 +67,10 @@ static int find(struct volume *v, uint64_t dir, struct str name, struct place *p
 	struct dir_ref d;
 	views_dir(v, dir, &d, NULL);
 	struct name_lookup names = vol_dir_names(&d);
+	if (ghost_find(v, dir, name, &p->ino)) {
+		p->what = GHOST;
+		return 0;
+	}
 	p->node = names.find(&d, name);
 	p->scratch = scratch_find(v, p->dir, buf_view(&p->name));
 	if (p->node != TREE_NONE)
@@ -75,8 +79,6 @@ static int find(struct volume *v, uint64_t dir, struct str name, struct place *p
 		p->what = SCRATCH, p->ino = ino_make(p->scratch, INO_SCRATCH);
 	else if (companion(v, dir, name, p))
 		p->what = COMPANION;
-	else if (ghost_find(v, dir, name, &p->ino))
-		p->what = GHOST;
 	else if (str_is(name, ".pthfs") || (str_is(name, "module") && !d.view && vol_is_state_dict(v, d.node)))
 		p->what = MADE_UP;
 	return 0;
@@ -108,7 +110,7 @@ static int create(struct volume *v, uint64_t dir, struct str name, struct vattr 
 	int rc = find(v, dir, name, &p, e);
 	if (rc < 0)
 		return rc;
-	if (p.what == COMPANION && ghost_hides(v, dir, name)) {
+	if ((p.what == COMPANION || p.what == KEY) && ghost_hides(v, dir, name)) {
 		place_release(&p);
 		rc = stage_open(v, p.ino, true, f, e);
 		if (rc == 0)
@@ -133,6 +135,7 @@ static int create(struct volume *v, uint64_t dir, struct str name, struct vattr 
 	if (rc < 0)
 		return rc;
 	**f = (struct vfile){.v = v, .ino = ino_make(i, INO_SCRATCH), .writing = true};
+	ghost_over(v, dir, name);
 	edit_changed_node(v, p.dir);
 	return vol_attr(v, (*f)->ino, ret, e);
 }
@@ -169,6 +172,7 @@ static int make_dir(struct volume *v, uint64_t dir, struct str name, struct vatt
 	}
 	buf_release(&path);
 	place_release(&p);
+	ghost_over(v, dir, name);
 	return rc < 0 ? rc : vol_attr(v, ino_make(node, INO_DIR), ret, e);
 }
 
@@ -217,9 +221,9 @@ static bool goes_along(const struct volume *v, uint32_t node)
 	return false;
 }
 
-static int ask_to_go(struct volume *v, uint32_t node, struct err *e)
+static int ask_to_go(struct volume *v, const struct place *p, struct err *e)
 {
-	uint32_t dir = v->tree.nodes.at[node].parent;
+	uint32_t dir = v->tree.nodes.at[p->node].parent;
 	struct buf path;
 	buf_init(&path, 1 << 20);
 	tree_path(&v->tree, dir, &path);
@@ -228,7 +232,9 @@ static int ask_to_go(struct volume *v, uint32_t node, struct err *e)
 				STR_SHOW(buf_view(&path)));
 	v->edit->asked_in = dir;
 	buf_release(&path);
-	return u32map_set(&v->edit->asked, node, 1) < 0 ? err_nomem(e) : 0;
+	if (!(v->tree.nodes.at[p->node].flags & NODE_DIR))
+		ghost_hide(v, p->at, p->told);
+	return u32map_set(&v->edit->asked, p->node, 1) < 0 ? err_nomem(e) : 0;
 }
 
 static bool all_asked(const struct volume *v, uint32_t dir)
@@ -248,7 +254,7 @@ static int unlink_place(struct volume *v, struct place *p, struct err *e)
 		if (v->tree.nodes.at[p->node].flags & NODE_DIR)
 			return err_sys(e, EISDIR, "a directory");
 		if (goes_along(v, p->node))
-			return ask_to_go(v, p->node, e);
+			return ask_to_go(v, p, e);
 		ghost_add(v, p->at, p->told);
 		return edit_remove_node(v, p->node, e);
 	case GHOST:
@@ -295,7 +301,7 @@ static int remove_dir(struct volume *v, struct place *p, struct err *e)
 	if (scratch_in(v, p->node) || (whole ? !all_asked(v, p->node) : tree_count(&v->tree, p->node)))
 		return err_sys(e, ENOTEMPTY, "not empty");
 	if (goes_along(v, p->node))
-		return ask_to_go(v, p->node, e);
+		return ask_to_go(v, p, e);
 	if (node_value(&v->tree, p->node)->kind == VALUE_PARTS)
 		ghost_add(v, p->at, p->told);
 	return edit_remove_node(v, p->node, e);
@@ -339,12 +345,16 @@ int edit_move_node(struct volume *v, uint32_t node, uint32_t dir, struct str nam
 /* The scratch file's content goes into what has the name. */
 static int put_scratch(struct volume *v, uint32_t scratch, const struct place *to, struct err *e)
 {
+	struct blob *b = v->edit->scratch.at[scratch].blob;
 	struct target t;
-	int rc = put_target(v, to->ino, &t, e);
-	if (rc == 0)
+	bool fixed;
+	int rc = stage_same(v, to->ino, b, &fixed, e);
+	if (rc == 0 && !fixed)
+		rc = put_target(v, to->ino, &t, e);
+	if (rc == 0 && !fixed)
 		rc = put_ok(v, &t, e);
-	if (rc == 0)
-		rc = put_content(v, &t, v->edit->scratch.at[scratch].blob, e);
+	if (rc == 0 && !fixed)
+		rc = put_content(v, &t, b, e);
 	if (rc == 0)
 		scratch_remove(v, scratch);
 	return rc;
@@ -415,6 +425,7 @@ int volume_rename(struct volume *v, uint64_t dir, struct str name, uint64_t to_d
 		rc = find(v, to_dir, to_name, &to, e);
 		if (rc == 0) {
 			rc = rename_place(v, &from, &to, noreplace, e);
+			ghost_over(v, to_dir, to_name);
 			place_release(&to);
 		}
 		place_release(&from);
@@ -452,6 +463,7 @@ static int link_to(struct volume *v, uint64_t ino, uint64_t dir, struct str name
 	buf_release(&from);
 	buf_release(&path);
 	place_release(&p);
+	ghost_over(v, dir, name);
 	return rc < 0 ? rc : vol_attr(v, ino, ret, e);
 }
 

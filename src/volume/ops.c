@@ -9,7 +9,7 @@
  *	{"op": "put", "what": "tensor", "path": "a", "blob": 8, "size": 64}
  *	{"op": "again", "path": "a", "blob": 8, "size": 64}  a removed key is there again
  *	{"op": "meta", "path": "a", "blob": 8, "size": 64, "meta": "{...}"}
- *	{"op": "value", "path": "lr", "json": "0.1"}
+ *	{"op": "value", "path": "lr", "pickle": "80024b0c2e"}     (in hex)
  *	{"op": "begin"} {"op": "end"} {"op": "abort"}
  *
  * "what" is tensor, leaf, meta, npy or json: which of a name's files was written. Bytes of blobs
@@ -18,7 +18,7 @@
  */
 #include "edit.h"
 
-#include <pthfs/print.h>
+#include <pthfs/pickle.h>
 
 struct op {
 	struct buf text, path;
@@ -162,21 +162,29 @@ int ops_meta(struct volume *v, const struct target *t, const struct blob *bytes,
 	return op_end(v, &o, e);
 }
 
+static void put_hex(struct buf *out, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_printf(out, "%02x", (unsigned char)s.p[i]);
+}
+
+/* As a pickle, since JSON knows no tuples, bytes or dtypes. */
 int ops_value(struct volume *v, const struct target *t, oref obj, struct err *e)
 {
 	struct op o;
-	struct buf text;
-	struct json j;
+	struct buf pickle, hex;
 	if (!op_begin(v, &o, "value"))
 		return 0;
 	op_target(v, &o, t);
-	buf_init(&text, 64u << 20);
-	json_init(&j, &text);
-	int rc = obj_json(&vol_model(v)->graph, obj, NULL, NULL, &j, e);
-	op_str(&o, "json", buf_view(&text));
-	if (text.failed)
+	buf_init(&pickle, 24u << 20);
+	buf_init(&hex, 48u << 20);
+	int rc = pickle_save_buf(&vol_model(v)->graph, obj, NULL, &pickle, e);
+	put_hex(&hex, buf_view(&pickle));
+	op_str(&o, "pickle", buf_view(&hex));
+	if (pickle.failed || hex.failed)
 		o.text.failed = true;
-	buf_release(&text);
+	buf_release(&pickle);
+	buf_release(&hex);
 	int end = op_end(v, &o, rc < 0 ? NULL : e);
 	return rc < 0 ? rc : end;
 }

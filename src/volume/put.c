@@ -266,10 +266,8 @@ static bool only_bytes(struct volume *v, const struct target *t, const struct np
 {
 	const struct tensor *x = t->node == TREE_NONE ? NULL
 				 : &vol_model(v)->tensors.at[node_value(&v->tree, t->node)->tensor];
-	bool direct = x && x->flags & TENSOR_CONTIGUOUS && !tensor_scatter_fix(x);
 	return x && x->dtype == n->dtype && same_shape(x, n->ndim, n->shape) && !n->swap &&
-	       (!n->fortran || n->ndim < 2) && x->nbytes == n->nbytes && !x->broken &&
-	       (direct || v->edit->journal || v->edit->replay);
+	       (!n->fortran || n->ndim < 2) && x->nbytes == n->nbytes && !x->broken;
 }
 
 static int put_npy(struct volume *v, const struct target *t, struct blob *b, struct err *e)

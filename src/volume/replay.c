@@ -13,11 +13,13 @@
 #include <inttypes.h>
 #include <pthfs/cleanup.h>
 #include <pthfs/json_read.h>
+#include <pthfs/pickle.h>
+#include <pthfs/reader.h>
 #include <string.h>
 
 struct op {
 	char name[16], what[16];
-	struct buf path, from, to, text; /* text: meta or json */
+	struct buf path, from, to, text; /* text: meta or pickle */
 	uint64_t blob, size, from_blob, off, n;
 	bool has_blob;
 };
@@ -72,7 +74,7 @@ static void take_text(struct op *o, struct str key, struct str s)
 		buf_str(&o->from, s);
 	else if (str_is(key, "to"))
 		buf_str(&o->to, s);
-	else if (str_is(key, "meta") || str_is(key, "json"))
+	else if (str_is(key, "meta") || str_is(key, "pickle"))
 		buf_str(&o->text, s);
 }
 
@@ -336,6 +338,38 @@ static int do_meta(struct replay *r)
 	return rc < 0 ? rc : put_meta(r->v, &t, b, buf_view(&r->op.text), r->e);
 }
 
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The object that was pickled, in hex. */
+static int unpickle(struct replay *r, struct str hex, oref *ret)
+{
+	char *raw = malloc(hex.n / 2 + 1);
+	struct source *s = NULL;
+	struct reader in;
+	int rc = raw ? 0 : err_nomem(r->e);
+	for (size_t i = 0; i + 1 < hex.n && rc == 0; i += 2) {
+		int high = digit(hex.p[i]), low = digit(hex.p[i + 1]);
+		raw[i / 2] = (char)(high << 4 | low);
+		if (high < 0 || low < 0)
+			rc = bad(r, "its value is not in hex");
+	}
+	if (rc < 0)
+		free(raw);
+	else if (!(s = source_mem_take(raw, hex.n / 2)))
+		rc = err_nomem(r->e);
+	if (rc == 0)
+		rc = reader_init(&in, s, 0, hex.n / 2, r->e);
+	if (rc == 0) {
+		rc = pickle_load(&in, &r->v->ck->model.graph, ret, NULL, r->e);
+		reader_release(&in);
+	}
+	source_unref(s);
+	return rc;
+}
+
 static int do_value(struct replay *r)
 {
 	uint32_t dir, node, value;
@@ -343,7 +377,7 @@ static int do_value(struct replay *r)
 	oref obj;
 	int rc = place_of(r, buf_view(&r->op.path), &dir, &name);
 	if (rc == 0)
-		rc = obj_parse_json(&r->v->ck->model.graph, OREF_NIL, buf_view(&r->op.text), &obj, r->e);
+		rc = unpickle(r, buf_view(&r->op.text), &obj);
 	if (rc == 0)
 		rc = keys_value(r->v, obj, &value, r->e);
 	return rc < 0 ? rc : keys_add(r->v, dir, name, value, &node, r->e);

@@ -9,6 +9,9 @@
  * does not fit is an error there and is dropped by the last close: the old content is back. FLUSH
  * comes at every close of a duplicate, so that a shell's `>` sends one before the first byte: an
  * error then is nobody's, and what follows is judged at the next.
+ *
+ * A file whose content cannot change takes what it shows (cp, tar and rsync write all there is), and
+ * anything else is refused when it is written.
  */
 #include "edit.h"
 
@@ -138,10 +141,75 @@ static int check(struct volume *v, uint64_t ino, struct err *e)
 	return rc < 0 ? rc : put_ok(v, &t, e);
 }
 
+/* Why its content cannot change; 0: it can. */
+static int fixed(struct volume *v, uint64_t ino, struct err *e)
+{
+	struct target t;
+	if (ino_what(ino) == INO_PARTS_META && vol_ino_valid(v, ino))
+		return err_set(e, ERR_UNSUPPORTED, "this follows from the parts: write those");
+	if (ino_what(ino) != INO_LEAF && ino_what(ino) != INO_JSON)
+		return 0;
+	int rc = check(v, ino, e);
+	return rc == ERR_UNSUPPORTED && put_target(v, ino, &t, NULL) == 0 ? rc : 0;
+}
+
+static int open_fixed(struct volume *v, uint64_t ino, struct vfile **ret, struct err *e)
+{
+	struct vfile *f = calloc(1, sizeof *f);
+	if (!f)
+		return err_nomem(e);
+	*f = (struct vfile){.v = v, .ino = ino, .fixed = true, .generation = UINT64_MAX};
+	*ret = f;
+	return 0;
+}
+
+/* Is it what the file shows there? */
+static int write_fixed(struct volume *v, uint64_t ino, const char *buf, size_t n, uint64_t off,
+		struct err *e)
+{
+	struct content c = {0};
+	char part[4096];
+	size_t got = 0, done = 0;
+	int rc = vol_content(v, ino, &c, e);
+	for (; rc == 0 && done < n; done += got) {
+		size_t len = n - done < sizeof part ? n - done : sizeof part;
+		rc = content_read(&c, part, len, off + done, &got, e);
+		if (rc == 0 && (got != len || memcmp(part, buf + done, len) != 0))
+			break;
+	}
+	content_release(&c);
+	return rc < 0 || done == n ? rc : fixed(v, ino, e);
+}
+
+static int truncate_fixed(struct volume *v, uint64_t ino, uint64_t size, struct err *e)
+{
+	struct vattr a;
+	int rc = vol_attr(v, ino, &a, e);
+	return rc < 0 || a.size == size ? rc : fixed(v, ino, e);
+}
+
+int stage_same(struct volume *v, uint64_t ino, const struct blob *b, bool *is_fixed, struct err *e)
+{
+	struct buf text;
+	*is_fixed = fixed(v, ino, NULL) < 0;
+	if (!*is_fixed)
+		return 0;
+	buf_init(&text, TEXT_MAX);
+	int rc = vol_blob_text(b, &text, e);
+	if (rc == 0)
+		rc = truncate_fixed(v, ino, text.n, e);
+	if (rc == 0)
+		rc = write_fixed(v, ino, text.p, text.n, 0, e);
+	buf_release(&text);
+	return rc;
+}
+
 int stage_open(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e)
 {
 	struct stage *s = NULL;
 	struct vfile *f;
+	if (fixed(v, ino, NULL) < 0)
+		return open_fixed(v, ino, ret, e);
 	int rc = check(v, ino, e);
 	if (rc < 0)
 		return rc;
@@ -234,6 +302,8 @@ static int write_file(struct vfile *f, const void *buf, size_t n, uint64_t off, 
 	const struct stage *s = find(v, f->ino);
 	bool done = false;
 	int rc = 0;
+	if (f->fixed)
+		return write_fixed(v, f->ino, buf, n, off, e);
 	if (ino_what(f->ino) == INO_SCRATCH) {
 		struct scratch *x = &v->edit->scratch.at[ino_index(f->ino)];
 		x->changed = edit_now(v);
@@ -291,7 +361,7 @@ int volume_file_truncate(struct vfile *f, uint64_t size, struct err *e)
 	int rc = edit_begin(f->v, e);
 	if (rc < 0)
 		return rc;
-	rc = truncate_file(f->v, f->ino, size, e);
+	rc = f->fixed ? truncate_fixed(f->v, f->ino, size, e) : truncate_file(f->v, f->ino, size, e);
 	edit_end(f->v);
 	return rc;
 }

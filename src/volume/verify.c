@@ -91,8 +91,8 @@ int verify_plan(struct volume *v, const struct plan *plan, struct err *e)
 		rc = tree_build(&ck->model, v->tree.max_names, &then, e);
 	if (rc < 0) {
 		checkpoint_free(ck);
-		err_prefix(e, "the new file could not be read (nothing was written, the edits stay; please "
-			      "report this as a bug of pthfs)");
+		err_prefix(e, "the new file could not be read: nothing was written, the edits stay; if this "
+			      "one is not damaged itself, please report it as a bug of pthfs");
 		return rc;
 	}
 	struct pair p = {v, &v->tree, &then, e};

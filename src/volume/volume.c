@@ -71,6 +71,8 @@ static int load(struct volume *v, const char *path, struct err *e)
 		rc = views_init(v, e);
 	if (rc == 0 && v->edit)
 		rc = edit_start(v, e);
+	if (rc < 0 && v->edit && v->edit->finished)
+		err_prefix(e, "the commit in place that was interrupted is finished now, but");
 	return rc;
 }
 

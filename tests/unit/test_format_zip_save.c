@@ -134,6 +134,31 @@ static void damaged_record_stays_visibly_damaged(void)
 	zs_release(&f);
 }
 
+/* Written in two runs, which together are all of it. */
+static void damaged_record_that_is_replaced_whole_is_sound(void)
+{
+	struct zs f = {0}, g;
+	const struct member *m;
+
+	zs_pickle(&f.z, LIT(THREE));
+	zs_storage(&f.z, "a/data/0", 16, 0, 0);
+	zs_storage(&f.z, "a/data/1", 32, 50, 0);
+	zs_storage(&f.z, "a/data/2", 48, 100, 0);
+	mkzip_add(&f.z, "a/version", "3\n", 2);
+	f.z.rec[2].crc ^= 0x10;
+	mkzip_set32(&f.z, f.z.rec[2].desc + 4, f.z.rec[2].crc);
+	mkzip_finish(&f.z);
+	zs_open(&f);
+	zs_write(&f, 1, 0, "0123456789", 10);
+	zs_write(&f, 1, 10, "0123456789abcdef012345", 22);
+	zs_save(&f, &g, (struct save){0});
+	m = zs_member(&g, "a/data/1");
+	EQ_I64(m->crc, zs_real_crc(&g, m));
+	EQ_I64(zs_le32(&g, m->data_off + m->stored + 4), m->crc);
+	zs_release(&g);
+	zs_release(&f);
+}
+
 static void crc_that_was_not_written_stays_away(void)
 {
 	struct zs f = {0}, g;
@@ -322,6 +347,7 @@ int main(void)
 	TEST(several_runs_make_one_crc);
 	TEST(crc_in_the_local_header_follows);
 	TEST(damaged_record_stays_visibly_damaged);
+	TEST(damaged_record_that_is_replaced_whole_is_sound);
 	TEST(crc_that_was_not_written_stays_away);
 	TEST(serialization_id_follows_the_crcs);
 	TEST(foreign_serialization_id_stays);

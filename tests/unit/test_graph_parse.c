@@ -481,7 +481,7 @@ static void a_new_value_is_what_it_looks_like(void)
 			{"-inf", "-inf"}, {"Infinity", "'Infinity'"}, {"true", "'true'"},
 			{"0x10", "'0x10'"}, {"1_000", "'1_000'"}, {"[1, 2.0]", "[1, 2.0]"},
 			{"{\"a\": null}", "{'a': None}"}, {"[1,", "'[1,'"}, {"{x}-log", "'{x}-log'"},
-			{"", "''"}, {"hello ", "'hello '"}, {"1.2.3", "'1.2.3'"}};
+			{"", "''"}, {"hello ", "'hello '"}, {"a\n\n", "'a\\n'"}, {"1.2.3", "'1.2.3'"}};
 	oref r;
 
 	begin();

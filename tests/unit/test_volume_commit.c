@@ -135,6 +135,42 @@ static void one_command_does_not_pass_over_edits_that_wait(void)
 	close_copy();
 }
 
+/* projection_t is projection transposed: one storage, also where there is no journal to write to. */
+static void a_command_sets_a_strided_tensor_where_it_lies(void)
+{
+	static char npy[128 + 4 * 32 * 64];
+	char path[4300];
+	struct err e = {0};
+	FILE *f;
+	open_copy("demo.pth");
+	reopen(VOLUME_EDIT);
+	snprintf(npy, sizeof npy, "%.10s%-117s\n", "\x93NUMPY\x01?v?",
+			"{'descr': '<f4', 'fortran_order': False, 'shape': (32, 64), }");
+	npy[7] = npy[9] = 0;
+	memcpy(npy + 128 + 4, "abcd", 4);
+	snprintf(path, sizeof path, "%s/new.npy", edit_dir);
+	f = fopen(path, "w");
+	OK(f && fwrite(npy, sizeof npy, 1, f) == 1 && fclose(f) == 0);
+	EQ_I64(volume_set_npy(vol, "projection_t", path, &e), 0);
+	OK(memcmp(BYTES("projection") + 4 * 32, "abcd", 4) == 0);
+	EQ_I64(commit_now(true), 0);
+	reopen(VOLUME_READ);
+	OK(memcmp(BYTES("projection") + 4 * 32, "abcd", 4) == 0);
+	HAS(TEXT("projection_t.meta"), "\"stride\": [1, 32]");
+	close_copy();
+}
+
+/* A layout cannot be written as text, but what is there needs no writing. */
+static void a_value_that_is_set_to_what_it_shows_is_no_edit(void)
+{
+	struct err e = {0};
+	open_copy("good-values.pt");
+	EQ_I64(volume_set(vol, "layout", STR("torch.strided\n"), &e), 0);
+	EQ_I64(volume_edits(vol), 0);
+	EQ_I64(volume_set(vol, "layout", STR("torch.sparse_coo\n"), &e), ERR_UNSUPPORTED);
+	close_copy();
+}
+
 static void a_second_editor_is_refused(void)
 {
 	struct volume_opts o = {.mode = VOLUME_RW};
@@ -186,6 +222,8 @@ int main(void)
 	TEST(edits_that_were_synced_outlive_a_crash);
 	TEST(what_is_written_after_a_crash_is_journalled_too);
 	TEST(one_command_does_not_pass_over_edits_that_wait);
+	TEST(a_command_sets_a_strided_tensor_where_it_lies);
+	TEST(a_value_that_is_set_to_what_it_shows_is_no_edit);
 	TEST(a_second_editor_is_refused);
 	TEST(a_file_that_somebody_else_changed_is_not_replaced);
 	TEST(a_dry_run_writes_nothing);
