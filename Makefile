@@ -104,9 +104,9 @@ check: lint unit fuzz-replay
 test:
 	@tests/run
 
-## make bench         ratios against real peers, as one table
+## make bench         ratios against real peers, as tables (ROWS=read, ROWS=edit: only those)
 bench: $(BIN)
-	@tests/bench/run
+	@tests/bench/run $(if $(ROWS),--rows $(ROWS))
 
 ## make demo          contrib/demo: build, mount a small checkpoint, look at it
 demo:

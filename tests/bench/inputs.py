@@ -254,3 +254,24 @@ def deflated(path, nbytes):
     """Write one large vector `w`, deflated."""
     state = [("w", Tensor(Storage(0, nbytes // 4), (nbytes // 4,)))]
     write_checkpoint(path, state, [Deflated(nbytes)])
+
+
+def parallel(path, count, nbytes):
+    """Write a state_dict as DataParallel leaves it: `count` tensors of `nbytes` that take disk."""
+    shape = (nbytes // 4 // 1024, 1024)
+    state = [("module." + key_of(i), Tensor(Storage(i, nbytes // 4), shape)) for i in range(count)]
+    write_checkpoint(path, state, [Noise(nbytes)] * count)
+
+
+def raw(path, nbytes):
+    """Write the bytes of a tensor."""
+    with open(path, "wb") as out:
+        Noise(nbytes).write(out)
+
+
+def npy(path, raw_path, shape):
+    """Write a float32 tensor as numpy.save would."""
+    head = repr({"descr": "<f4", "fortran_order": False, "shape": shape}).encode()
+    head += b" " * (-(10 + len(head) + 1) % 64) + b"\n"
+    with open(path, "wb") as out, open(raw_path, "rb") as data:
+        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data.read())

@@ -29,6 +29,18 @@ def run_ms(*argv):
     return spent
 
 
+class Spent:
+    """What a command spent, by the tool spent.c: ms, peak MiB, KiB made dirty; and its output."""
+
+    def __init__(self, tool, where, *argv):
+        """Run it."""
+        result = os.path.join(where, "spent.txt")
+        self.said = output_of(tool, result, *argv).strip()
+        with open(result) as text:
+            words = text.read().split()
+        self.ms, self.peak, self.dirty = float(words[0]), int(words[1]) / 1024, int(words[2]) / 1024
+
+
 def output_of(*argv):
     """Run a program; return what it prints."""
     return subprocess.run(argv, env=ENV, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -41,6 +53,24 @@ def peak_kib(pid):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
     raise RuntimeError("process %d has no VmHWM" % pid)
+
+
+def forget_peak(pid):
+    """Let a process's largest resident size begin anew at what it has now."""
+    with open("/proc/%d/clear_refs" % pid, "w") as control:
+        control.write("5\n")
+
+
+def dirty_kib(pid):
+    """Return the KiB of files that a process has made dirty (write_bytes), or None."""
+    try:
+        with open("/proc/%d/io" % pid) as counts:
+            for line in counts:
+                if line.startswith("write_bytes:"):
+                    return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return None
 
 
 # --- caches ------------------------------------------------------------------------------------
@@ -171,7 +201,7 @@ class Bare(Mount):
 # --- torch -------------------------------------------------------------------------------------
 
 TORCH = r"""
-import sys, time, torch
+import os, sys, time, torch
 loaded = {}
 def load(path, mmap):
     begin = time.monotonic()
@@ -186,6 +216,23 @@ def read(path, key):
     return spent
 def drop(path):
     return len(loaded.pop(path))
+def strip(path, out, mmap):
+    begin = time.monotonic()
+    old = torch.load(path, mmap=mmap == "mmap", weights_only=True)
+    new = type(old)((key.removeprefix("module."), tensor) for key, tensor in old.items())
+    return save(new, out, begin)
+def change(path, out, key, raw):
+    begin = time.monotonic()
+    state = torch.load(path, weights_only=True)
+    tensor = state[key]
+    state[key] = torch.from_file(raw, size=tensor.numel(), dtype=tensor.dtype).view_as(tensor)
+    return save(state, out, begin)
+def save(state, out, begin):
+    torch.save(state, out)
+    saved = time.monotonic()
+    with open(out, "rb") as file:
+        os.fsync(file.fileno())
+    return "%r %r" % ((saved - begin) * 1e3, (time.monotonic() - begin) * 1e3)
 print(torch.__version__, flush=True)
 for line in sys.stdin:
     name, *words = line.rstrip("\n").split("\t")
@@ -207,9 +254,13 @@ class Torch:
 
     def ask(self, *words):
         """Call one of its functions; return the number it answers with."""
+        return self.ask_all(*words)[0]
+
+    def ask_all(self, *words):
+        """Call one of its functions; return the numbers it answers with."""
         self.process.stdin.write("\t".join(words) + "\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        return [float(word) for word in self.process.stdout.readline().split()]
 
     def load(self, path, mmap=True):
         """Load a checkpoint and name its keys; return the milliseconds. It is let go at once."""

@@ -70,6 +70,9 @@ class Rows:
         series = {who: values.get(name) for who, name in groups.items()}
         self.table.add(what, unit, series, aims)
 
+    def finish(self):
+        """Nothing waits for the end."""
+
     # --- mount and ls ------------------------------------------------------------------------
 
     def startup(self):

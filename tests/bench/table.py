@@ -2,7 +2,13 @@
 
 import statistics
 
-UNITS = {"ms": "%.1f ms", "GB/s": "%.2f GB/s", "reads/s": "%.0f reads/s", "MiB": "%.1f MiB"}
+UNITS = {
+    "ms": "%.1f ms",
+    "GB/s": "%.2f GB/s",
+    "reads/s": "%.0f reads/s",
+    "MiB": "%.1f MiB",
+    "KiB": "%.0f KiB",
+}
 HEADS = ("what", "who", "median", "spread", "pthfs : this", "aim")
 
 
@@ -38,7 +44,7 @@ class Table:
                 continue
             median, aim = statistics.median(values), aims.get(who)
             ratio = mine / median if mine and number else None
-            judged = ratio if number else median
+            judged = median if aim and aim.unit else ratio
             self.lines.append(
                 (
                     head,
@@ -49,6 +55,10 @@ class Table:
                     aim.text(judged) if aim and judged and self.aimed else "",
                 )
             )
+
+    def skip(self, what, why):
+        """Say what could not be measured here."""
+        self.lines.append((what, "skipped: " + why, "", "", "", ""))
 
     def aligned(self):
         """Return the table as aligned text."""
