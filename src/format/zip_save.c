@@ -69,16 +69,19 @@ int zip_storage_name(struct zip_save *z, struct str key, struct str *ret)
 
 uint32_t zip_member(const struct zip_save *z, const char *name)
 {
-	struct buf path;
-	uint32_t at;
+	struct str tail = str_of(name);
+	size_t skip = z->folder.n + 1; /* with its slash */
 
-	buf_init(&path, 1u << 17);
-	buf_str(&path, z->folder);
-	buf_putc(&path, '/');
-	buf_puts(&path, name);
-	at = path.failed ? ZIP_NONE : zip_find(z, buf_view(&path));
-	buf_release(&path);
-	return at;
+	/* A search, so that nothing that is there can be missed for want of memory. */
+	for (uint32_t i = 0; i < z->box->n; i++) {
+		struct str is = z->box->at[i].name;
+
+		if (is.n == skip + tail.n && is.p[skip - 1] == '/' &&
+				str_eq_case(str_skip(is, skip), tail) &&
+				str_eq_case(str_cut(is, skip - 1), z->folder))
+			return i;
+	}
+	return ZIP_NONE;
 }
 
 /* --- storages and their records --------------------------------------------------------------- */
@@ -133,27 +136,34 @@ static int match_storages(struct zip_save *z)
 	return 0;
 }
 
-/* The decimal number in .storage_alignment; 64 when there is none that can be one. */
-static uint64_t read_alignment(const struct zip_save *z)
+/* The decimal number in .storage_alignment; 64 when there is none that can be one, or that can be
+ * inflated. */
+static int read_alignment(const struct zip_save *z, uint64_t *ret)
 {
 	uint32_t at = zip_member(z, ".storage_alignment");
 	struct source *src;
 	uint64_t v = 0;
 	char text[8];
+	bool ok = true;
 	size_t n;
-	bool ok;
+	int rc;
 
-	if (at == ZIP_NONE || z->box->at[at].size > 5 ||
-			box_source(z->box, &z->box->at[at], &src, NULL) < 0)
-		return 64;
+	*ret = 64;
+	if (at == ZIP_NONE || z->box->at[at].size > 5)
+		return 0;
+	rc = box_source(z->box, &z->box->at[at], &src, z->e);
+	if (rc < 0)
+		return rc;
 	n = (size_t)src->size;
-	ok = source_read(src, text, n, 0, NULL) == 0;
+	rc = source_read(src, text, n, 0, z->e);
 	source_unref(src);
-	for (size_t i = 0; ok && i < n; i++) {
+	for (size_t i = 0; rc == 0 && ok && i < n; i++) {
 		ok = text[i] >= '0' && text[i] <= '9';
 		v = v * 10 + (uint64_t)(text[i] - '0');
 	}
-	return ok && v && v <= 32768 && (v & (v - 1)) == 0 ? v : 64;
+	if (rc == 0 && ok && v && v <= 32768 && (v & (v - 1)) == 0)
+		*ret = v;
+	return rc == ERR_DAMAGED || rc == ERR_TRUNCATED ? 0 : rc;
 }
 
 static int look_at_box(struct zip_save *z)
@@ -167,8 +177,7 @@ static int look_at_box(struct zip_save *z)
 	z->data_pkl = zip_member(z, "data.pkl");
 	if (z->data_pkl == ZIP_NONE)
 		return err_set(z->e, ERR_DAMAGED, "the archive has no data.pkl");
-	z->align = read_alignment(z);
-	return 0;
+	return read_alignment(z, &z->align);
 }
 
 static int look_at_storages(struct zip_save *z)

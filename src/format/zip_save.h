@@ -106,8 +106,8 @@ int zip_serial(struct zip_save *z, struct zip_rec *r, struct str *text, uint32_t
 
 /* --- zip_save_rule.c ---------------------------------------------------------------------------- */
 
-/* Would torch compute the offsets of all storages right? (section 11) */
-bool zip_rule_holds(const struct zip_save *z);
+/* Would torch compute the offsets of all storages right? 1 or 0 (section 11) */
+int zip_rule_holds(const struct zip_save *z);
 /* The record of each storage in z->rec: malloc [storages], ZIP_NONE: none. */
 uint32_t *zip_by_storage(const struct zip_save *z);
 

@@ -385,8 +385,9 @@ static int lay_out(struct compact *c)
 	if (rc < 0)
 		return rc;
 	place(z);
-	if (!c->rule || zip_rule_holds(z))
-		return 0;
+	rc = c->rule ? zip_rule_holds(z) : 1;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
 	for (size_t i = 0, n = 0; i < z->rec.n; i++)
 		if (!str_eq_case(str_skip(z->rec.at[i].name, z->folder.n), STR("/.format_version")))
 			z->rec.at[n++] = z->rec.at[i];

@@ -327,15 +327,17 @@ static int place(struct edit *d)
 }
 
 /* After everything has its place. */
-static void keep_rule(struct edit *d)
+static int keep_rule(struct edit *d)
 {
 	struct zip_save *z = d->z;
 	uint32_t at = zip_member(z, ".format_version");
+	int holds = !d->moved || at == ZIP_NONE ? 1 : zip_rule_holds(z);
 
-	if (!d->moved || at == ZIP_NONE || zip_rule_holds(z))
-		return;
+	if (holds != 0)
+		return holds < 0 ? holds : 0;
 	z->rec.at[at].gone = true;
 	z->rep->format_version = true;
+	return 0;
 }
 
 int zip_save_edit(struct zip_save *z, struct plan *p)
@@ -345,10 +347,10 @@ int zip_save_edit(struct zip_save *z, struct plan *p)
 
 	if (rc == 0)
 		rc = place(&d);
-	if (rc == 0) {
-		keep_rule(&d);
+	if (rc == 0)
+		rc = keep_rule(&d);
+	if (rc == 0)
 		rc = patch_serial(&d);
-	}
 	if (rc == 0)
 		rc = zip_edit_realize(&d, p);
 	vec_release(&d.patches);

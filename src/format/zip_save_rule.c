@@ -33,29 +33,29 @@ static bool is_first(const struct zip_save *z, const struct zip_rec *r)
 	return str_is(rest, "/data/0");
 }
 
-bool zip_rule_holds(const struct zip_save *z)
+int zip_rule_holds(const struct zip_save *z)
 {
 	_cleanup_(freep) uint32_t *rec = zip_by_storage(z);
 	uint64_t at = 0; /* where the next header is thought to be */
 
 	if (!rec)
-		return false; /* without it all is looked up, which is always right */
+		return err_nomem(z->e);
 	for (uint32_t i = 0; i < z->n_used; i++) {
 		const struct storage *st = &z->ck->model.storages.at[z->used[i]];
 		struct zip_rec as = {.size = st->nbytes};
 		const struct zip_rec *r;
 
 		if (rec[z->used[i]] == ZIP_NONE)
-			return false;
+			return 0;
 		r = &z->rec.at[rec[z->used[i]]];
 		if (i == 0 && !is_first(z, r))
-			return false;
+			return 0;
 		as.header_off = i ? at : r->header_off;
 		as.data_off = i ? zip_payload_off(at, r->name.n, st->nbytes, z->align)
 				: r->data_off;
 		if (as.data_off != r->data_off)
-			return false;
+			return 0;
 		at = zip_rec_end(&as);
 	}
-	return true;
+	return 1;
 }
