@@ -41,12 +41,16 @@ struct name_lookup vol_dir_names(const struct dir_ref *d)
 	return (struct name_lookup){find_name, d};
 }
 
-/* 2 and the directories in it, as Unix counts; 0 when it was removed. */
+/* 2 and the directories in it, as Unix counts; 0 when it was removed. While it is edited the kernel
+ * asks again and again: of a large one 1 then, as file systems say that do not count. */
 static uint32_t dir_nlink(const struct volume *v, uint32_t node)
 {
+	enum { MANY = 256 };
 	uint32_t count = 2, slots = tree_slots(&v->tree, node);
 	if (!tree_alive(&v->tree, node))
 		return 0;
+	if (v->edit && slots > MANY)
+		return 1;
 	for (uint32_t i = 0; i < slots; i++) {
 		uint32_t child = tree_child(&v->tree, node, i);
 		count += child != TREE_NONE && v->tree.nodes.at[child].flags & NODE_DIR;
@@ -311,7 +315,7 @@ int vol_attr(struct volume *v, uint64_t ino, struct vattr *a, struct err *e)
 int volume_getattr(struct volume *v, uint64_t ino, struct vattr *ret, struct err *e)
 {
 	vol_read_begin(v);
-	int rc = vol_attr(v, ino, ret, e);
+	int rc = vol_attr(v, v->edit ? stage_now(v, ino) : ino, ret, e);
 	vol_read_end(v);
 	return rc;
 }

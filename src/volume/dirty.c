@@ -80,12 +80,33 @@ void dirty_release(struct volume *v)
 	u32map_release(&ed->dirty_of);
 }
 
-/* The journal learns once which storage a blob's number stands for. */
+/* A name by which the journal can find the tensor's storage, or TREE_NONE. */
+static uint32_t name_on(const struct volume *v, uint32_t tensor)
+{
+	const struct model *m = vol_model(v);
+	uint32_t node = tree_first(&v->tree, tensor), storage = m->tensors.at[tensor].storage;
+	for (uint32_t i = 0; i < m->tensors.n && node == TREE_NONE; i++)
+		if (m->tensors.at[i].storage == storage)
+			node = tree_first(&v->tree, i);
+	return node;
+}
+
+/* The journal learns once which storage a blob's number stands for. A file that was removed and is
+ * still open may be the last one on it: then nobody will miss what is written, until one comes back
+ * and has its storage told under another number. */
 static int tell(struct volume *v, uint32_t tensor, struct dirty *d, struct err *e)
 {
 	if (d->told)
 		return 0;
-	int rc = ops_storage(v, tree_first(&v->tree, tensor), d->blob, e);
+	uint32_t node = name_on(v, tensor);
+	if (node == TREE_NONE) {
+		d->unnamed = true;
+		return 0;
+	}
+	if (d->unnamed)
+		blob_renumber(d->blob, edit_blob_id(v));
+	d->unnamed = false;
+	int rc = ops_storage(v, node, d->blob, e);
 	d->told = rc == 0;
 	return rc;
 }

@@ -276,6 +276,7 @@ void edit_close(struct volume *v)
 	u32map_release(&d->asked);
 	u32map_release(&d->raw);
 	u32map_release(&d->raw_before);
+	u32map_release(&d->retyped);
 	u32map_release(&d->lost);
 	u32map_release(&d->entries_of);
 	vec_release(&d->entries);

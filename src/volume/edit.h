@@ -5,6 +5,7 @@
  *	dirty.c     storages with bytes written over them
  *	scratch.c   names that are no keys (yet)
  *	keys.c      names that come, go and change: the tree
+ *	key_names.c which key a name stands for
  *	ops.c       the same, told to the journal; replay.c: taken up from it again
  *	apply.c     tree and values -> object graph, before the pickle is written
  *	commit.c    object graph and dirty storages -> plan -> file
@@ -31,7 +32,8 @@ struct dirty {
 	struct extent base; /* data before, and the source that it is in, for taking it back */
 	struct source *shown;
 	struct timespec changed;
-	bool told; /* the journal knows what its blob's number stands for */
+	bool told;    /* the journal knows what its blob's number stands for */
+	bool unnamed; /* written to when no name led there: the journal has bytes of a blob unknown to it */
 };
 
 /* What is being written into a file. */
@@ -51,6 +53,7 @@ struct scratch {
 	struct blob *blob;
 	uint8_t kind; /* by the end of its name: enum scratch_kind */
 	bool gone;    /* removed, or became a key: open files still know it */
+	uint64_t became; /* inode; 0: nothing, it was removed. See stage_now() */
 	struct timespec changed;
 };
 
@@ -67,6 +70,8 @@ struct ghost {
 struct left {
 	uint32_t dir, node;
 	struct str name; /* malloc */
+	uint32_t when;   /* names removed by then */
+	oref key;        /* that it had; OREF_NIL: a list item, or there was a commit since */
 };
 
 struct edit {
@@ -95,6 +100,7 @@ struct edit {
 	VEC(oref) entries;
 	struct u32map asked;      /* nodes that would go with their directory: names_edit.c */
 	uint32_t asked_in;        /* the directory that the log was told about last */
+	struct u32map retyped;    /* tensor -> the one that has its names now: stage_now() */
 	struct u32map lost;       /* nodes that were removed before the last commit */
 	struct u32map changed;    /* tree node -> its place in times */
 	VEC(struct timespec) times;
@@ -157,6 +163,11 @@ int stage_same(struct volume *v, uint64_t ino, const struct blob *b, bool *is_fi
 /* What a file shows instead of what it is, because somebody is writing it; NULL: nothing. Scratch:
  * its bytes. */
 const struct blob *stage_shown(const struct volume *v, uint64_t ino);
+/* What the file of an inode is by now: a new file has become a key, a tensor another one. Files that
+ * are open go on as that. */
+uint64_t stage_now(const struct volume *v, uint64_t ino);
+/* The names of tensor `was` are those of tensor `now`. */
+int stage_retyped(struct volume *v, uint32_t was, uint32_t now, struct err *e);
 /* The last close of a file that wrote. */
 void stage_leave(struct vfile *f);
 /* Nothing written so far is to take effect. */
@@ -190,6 +201,9 @@ int put_again(struct volume *v, const struct target *t, uint32_t was, struct blo
 /* The tensor n, with these bytes (NULL: n says where they are), in the place of t or as it. */
 int put_retype(struct volume *v, const struct target *t, struct new_tensor *n, struct blob *bytes,
 		struct err *e);
+/* The end of an edit of names and values, told to the journal with rc: taken back when it was not. mark:
+ * tree.undo.n before it. */
+int unless_told(struct volume *v, size_t mark, int rc);
 int vol_blob_text(const struct blob *b, struct buf *out, struct err *e); /* appends */
 
 /* --- scratch.c ---------------------------------------------------------------------------------- */
@@ -200,6 +214,8 @@ int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b,
 void scratch_remove(struct volume *v, uint32_t i);
 /* It was closed, or got another name: becomes what it can. 0 also when it stays scratch. */
 int scratch_settle(struct volume *v, uint32_t i, struct err *e);
+/* There is none, and no name has been left. */
+void scratch_forget(struct volume *v);
 void scratch_release(struct volume *v);
 bool scratch_in(const struct volume *v, uint32_t dir);
 /* The node whose type a file of this name has again, or TREE_NONE. */
@@ -217,14 +233,16 @@ void ghost_hide(struct volume *v, uint64_t dir, struct str name);
 bool ghost_hides(const struct volume *v, uint64_t dir, struct str name);
 void ghost_show(struct volume *v, uint64_t dir, struct str name);
 
-/* --- keys.c: on nodes of the tree, for every node that shows the same container ------------------ */
+/* --- keys.c, key_names.c: on nodes of the tree, for every node that shows the same container ----- */
 
 /* The directory behind an inode and the key that a name in it stands for, as the name that the
  * directory itself has for it. */
 int keys_place(struct volume *v, uint64_t dir, struct str name, uint32_t *ret_dir, struct buf *out,
 		struct err *e);
-/* The key object of a new name in dir. OREF_NIL: out of memory, or no key is called so. */
-oref keys_object(struct volume *v, uint32_t dir, struct str name);
+/* The key object of a name in dir that is free: of the key that had it until now, or a new one.
+ * OREF_NIL in a list, where items have numbers for names. node: what it is for, when that is there. */
+int keys_new(struct volume *v, uint32_t dir, struct str name, uint32_t node, oref *ret,
+		struct err *e);
 /* The object in the graph that stands at this node's place: what it was loaded from (a leaf's own
  * object may be a simpler one, that is shown), or what was put there. OREF_NIL: none (a part). */
 oref keys_raw(struct volume *v, uint32_t node);

@@ -140,12 +140,12 @@ void volume_file_close(struct vfile *f)
 
 /* Another edit since: what the file shows may be somewhere else now. A file that was removed goes
  * on showing what it showed. */
-static void refresh(struct vfile *f)
+static void refresh(struct vfile *f, uint64_t ino)
 {
 	struct content now = {0};
-	if (f->generation == f->v->edit->generation || ino_what(f->ino) == INO_SCRATCH)
+	if (f->generation == f->v->edit->generation || ino_what(ino) == INO_SCRATCH)
 		return;
-	if (vol_content(f->v, f->ino, &now, NULL) == 0) {
+	if (vol_content(f->v, ino, &now, NULL) == 0) {
 		content_release(&f->c);
 		f->c = now;
 	}
@@ -159,14 +159,15 @@ static int read_edited(struct vfile *f, void *buf, size_t len, uint64_t off, siz
 	const struct blob *b;
 	int rc;
 	vol_read_begin(v);
-	b = stage_shown(v, f->ino);
+	uint64_t ino = stage_now(v, f->ino);
+	b = stage_shown(v, ino);
 	if (b) {
 		uint64_t size = blob_size(b);
 		*got = off >= size ? 0 : len < size - off ? len : (size_t)(size - off);
 		rc = *got ? blob_read(b, buf, *got, off, e) : 0;
 	} else {
 		pthread_mutex_lock(&v->edit->refresh);
-		refresh(f);
+		refresh(f, ino);
 		pthread_mutex_unlock(&v->edit->refresh);
 		rc = content_read(&f->c, buf, len, off, got, e);
 	}

@@ -80,83 +80,7 @@ static int set_raw(struct volume *v, uint32_t node, oref obj)
 	return u32map_set(&v->edit->raw, node, obj);
 }
 
-/* --- names ---------------------------------------------------------------------------------------- */
-
-static int bad_name(struct str name, struct err *e)
-{
-	if (name.n > NAME_LIMIT)
-		return err_sys(e, ENAMETOOLONG, "%s: names have at most %d bytes", STR_SHOW(name), NAME_LIMIT);
-	return err_set(e, ERR_INVALID, "%s: no key is called so (%% stands for bytes that a file name "
-				       "cannot have)", STR_SHOW(name));
-}
-
-int keys_place(struct volume *v, uint64_t dir, struct str name, uint32_t *ret_dir, struct buf *out,
-		struct err *e)
-{
-	enum ino_what what = ino_what(dir);
-	struct dir_ref d;
-	struct buf text, key;
-	if (what != INO_DIR && what != INO_VIEW && what != INO_MODULE)
-		return err_sys(e, EACCES, "what is in .pthfs/ is made up: nothing can be put there");
-	int rc = views_dir(v, dir, &d, e);
-	if (rc < 0)
-		return rc;
-	if (v->tree.nodes.at[d.node].flags & NODE_OBJECT)
-		return err_set(e, ERR_UNSUPPORTED, "below object/ nothing can be changed");
-	buf_init(&text, 4096);
-	buf_init(&key, 4096);
-	if (name.n > NAME_MAX || !name_to_text(name, &text) || text.failed)
-		rc = bad_name(name, e);
-	else if (!d.view)
-		buf_str(out, name);
-	else if (view_key(d.view->steps, d.view->n_steps, buf_view(&text), &key))
-		name_of_text(buf_view(&key), out);
-	else
-		rc = err_set(e, ERR_INVALID, "%s: every name here begins with the prefix that this view puts on",
-				STR_SHOW(name));
-	if (rc == 0 && out->failed)
-		rc = err_nomem(e);
-	buf_release(&text);
-	buf_release(&key);
-	*ret_dir = d.node;
-	return rc;
-}
-
-/* Optimizers number their state: where keys are ints, a number is one. */
-static bool wants_int(const struct volume *v, uint32_t dir, struct str name, int64_t *ret)
-{
-	uint32_t slots = tree_slots(&v->tree, dir);
-	char text[24] = "";
-	char *end;
-	if (name.n == 0 || name.n > 18)
-		return false;
-	memcpy(text, name.p, name.n);
-	*ret = strtoll(text, &end, 10);
-	if (*end || (text[0] == '0' && text[1]) || text[0] == '+')
-		return false;
-	for (uint32_t i = 0; i < slots; i++) {
-		uint32_t child = tree_child(&v->tree, dir, i);
-		if (child != TREE_NONE)
-			return v->tree.nodes.at[child].key != OREF_NIL &&
-			       obj_kind(&vol_model(v)->graph, v->tree.nodes.at[child].key) == OBJ_KIND_INT;
-	}
-	return false;
-}
-
-oref keys_object(struct volume *v, uint32_t dir, struct str name)
-{
-	struct graph *g = &v->ck->model.graph;
-	struct buf text;
-	int64_t number;
-	if (wants_int(v, dir, name, &number))
-		return obj_new_int(g, number, UINT32_MAX);
-	buf_init(&text, 4096);
-	oref key = name_to_text(name, &text) && !text.failed
-				   ? obj_new_text(g, OBJ_KIND_STR, buf_view(&text), UINT32_MAX)
-				   : OREF_NIL;
-	buf_release(&text);
-	return key;
-}
+/* --- what may be edited --------------------------------------------------------------------------- */
 
 void keys_touch(struct volume *v, uint32_t dir)
 {
@@ -189,29 +113,12 @@ static int add_one(struct volume *v, uint32_t dir, oref key, struct str name, ui
 	return set_raw(v, *ret, raw) < 0 ? err_nomem(e) : 0;
 }
 
-/* The key of a new name: in a list, where items have numbers for names, none. */
-static int new_key(struct volume *v, uint32_t dir, struct str name, oref *ret, struct err *e)
-{
-	if (name.n > NAME_LIMIT)
-		return bad_name(name, e);
-	if (node_value(&v->tree, dir)->kind == VALUE_LIST) {
-		for (size_t i = 0; i < name.n; i++)
-			if (name.p[i] < '0' || name.p[i] > '9')
-				return err_set(e, ERR_INVALID, "%s: the items of a list are called 0, 1, 2, ...",
-						STR_SHOW(name));
-		*ret = OREF_NIL;
-		return 0;
-	}
-	*ret = keys_object(v, dir, name);
-	return *ret == OREF_NIL ? err_nomem(e) : 0;
-}
-
 static int add_everywhere(struct volume *v, uint32_t dir, struct str name, uint32_t value, oref raw,
 		uint32_t *ret, struct err *e)
 {
 	oref key;
 	uint32_t other;
-	int rc = new_key(v, dir, name, &key, e);
+	int rc = keys_new(v, dir, name, TREE_NONE, &key, e);
 	if (rc == 0)
 		rc = add_one(v, dir, key, name, value, raw, ret, e);
 	for (uint32_t twin = tree_twin(&v->tree, dir, TREE_NONE); rc == 0 && twin != TREE_NONE;
@@ -258,7 +165,8 @@ static int note_home(struct volume *v, uint32_t node)
 static int note_left(struct volume *v, uint32_t node)
 {
 	struct str name = node_name(&v->tree, node);
-	struct left l = {.dir = v->tree.nodes.at[node].parent, .node = node};
+	struct left l = {.dir = v->tree.nodes.at[node].parent, .node = node, .when = v->tree.removals,
+		.key = v->tree.nodes.at[node].key};
 	char *copy = malloc(name.n + 1);
 	if (!copy)
 		return ERR_NOMEM;
@@ -371,7 +279,7 @@ int keys_move(struct volume *v, uint32_t node, uint32_t dir, struct str name, st
 	if (tree_find(&v->tree, dir, name) != TREE_NONE)
 		return err_set(e, ERR_EXISTS, "%s is there already", STR_SHOW(name));
 	oref key;
-	rc = new_key(v, dir, name, &key, e);
+	rc = keys_new(v, dir, name, node, &key, e);
 	if (rc == 0 && note_left(v, node) < 0)
 		rc = err_nomem(e);
 	if (rc < 0)

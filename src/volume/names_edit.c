@@ -355,9 +355,11 @@ static int put_scratch(struct volume *v, uint32_t scratch, const struct place *t
 		rc = put_ok(v, &t, e);
 	if (rc == 0 && !fixed)
 		rc = put_content(v, &t, b, e);
-	if (rc == 0)
-		scratch_remove(v, scratch);
-	return rc;
+	if (rc < 0)
+		return rc;
+	scratch_remove(v, scratch);
+	v->edit->scratch.at[scratch].became = to->ino;
+	return 0;
 }
 
 static int rename_scratch(struct volume *v, struct place *from, struct place *to, struct err *e)
@@ -369,14 +371,21 @@ static int rename_scratch(struct volume *v, struct place *from, struct place *to
 		return put_scratch(v, from->scratch, to, e);
 	if (to->what == MADE_UP)
 		return err_set(e, ERR_EXISTS, "the name is made up here and cannot be taken");
-	if (to->what == SCRATCH)
-		scratch_remove(v, to->scratch);
-	int rc = scratch_add(v, to->dir, buf_view(&to->name), v->edit->scratch.at[from->scratch].blob,
-			&made, e);
+	struct blob *b = v->edit->scratch.at[from->scratch].blob;
+	int rc = scratch_add(v, to->dir, buf_view(&to->name), b, &made, e);
 	if (rc < 0)
 		return rc;
+	if (blob_size(b))
+		rc = scratch_settle(v, made, e);
+	if (rc < 0) { /* nothing has happened */
+		scratch_remove(v, made);
+		return rc;
+	}
+	if (to->what == SCRATCH)
+		scratch_remove(v, to->scratch);
 	scratch_remove(v, from->scratch);
-	return blob_size(v->edit->scratch.at[made].blob) ? scratch_settle(v, made, e) : 0;
+	v->edit->scratch.at[from->scratch].became = ino_make(made, INO_SCRATCH);
+	return 0;
 }
 
 static int rename_key(struct volume *v, struct place *from, struct place *to, struct err *e)

@@ -5,7 +5,8 @@
  *	NAME.npy    the bytes; dtype and shape too when they differ
  *	NAME.json   a value of any type, or a whole directory's values
  *
- * Everything is checked before anything is changed; then it is told to the journal, then done.
+ * Everything that can be checked is checked first; then it is done, then told to the journal: what the
+ * journal holds can be done again. When it cannot be told it is taken back.
  * A tensor whose type changes becomes a new one with a storage of its own; what else looked at
  * the old bytes keeps them. (design.md "Editing", 1 to 4)
  */
@@ -90,6 +91,13 @@ int put_ok(struct volume *v, const struct target *t, struct err *e)
 	return checkpoint_may_write(v->ck, x->storage, e);
 }
 
+int unless_told(struct volume *v, size_t mark, int rc)
+{
+	if (rc < 0)
+		tree_undo(&v->tree, mark);
+	return rc;
+}
+
 /* --- values ------------------------------------------------------------------------------------------- */
 
 int put_value(struct volume *v, uint32_t node, oref obj, struct err *e)
@@ -116,6 +124,7 @@ bool put_is_shown(struct volume *v, const struct target *t, struct str text)
 
 static int put_leaf(struct volume *v, const struct target *t, struct blob *b, struct err *e)
 {
+	size_t mark = v->tree.undo.n;
 	struct buf text;
 	oref obj = OREF_NIL, was = keys_raw(v, t->node);
 	buf_init(&text, TEXT_MAX);
@@ -129,12 +138,15 @@ static int put_leaf(struct volume *v, const struct target *t, struct blob *b, st
 	buf_release(&text);
 	if (rc < 0 || obj == was)
 		return rc;
-	rc = ops_put(v, t, b, e);
-	return rc < 0 ? rc : put_value(v, t->node, obj, e);
+	rc = put_value(v, t->node, obj, e);
+	if (rc == 0)
+		rc = ops_put(v, t, b, e);
+	return unless_told(v, mark, rc);
 }
 
 static int put_json(struct volume *v, const struct target *t, struct blob *b, struct err *e)
 {
+	size_t mark = v->tree.undo.n;
 	struct buf text;
 	oref obj = OREF_NIL, was = t->node == TREE_NONE ? OREF_NIL : keys_raw(v, t->node);
 	uint32_t value, node;
@@ -147,11 +159,11 @@ static int put_json(struct volume *v, const struct target *t, struct blob *b, st
 		return rc;
 	rc = keys_value(v, obj, &value, e);
 	if (rc == 0)
+		rc = t->node == TREE_NONE ? keys_add(v, t->dir, t->name, value, &node, e)
+					  : keys_set(v, t->node, value, e);
+	if (rc == 0)
 		rc = ops_put(v, t, b, e);
-	if (rc < 0)
-		return rc;
-	return t->node == TREE_NONE ? keys_add(v, t->dir, t->name, value, &node, e)
-				    : keys_set(v, t->node, value, e);
+	return unless_told(v, mark, rc);
 }
 
 /* --- tensors ------------------------------------------------------------------------------------------- */
@@ -187,7 +199,7 @@ static int retarget(struct volume *v, uint32_t node, uint32_t value, struct err 
 			return rc;
 		next = tree_first(&v->tree, old); /* the first of those that still have it */
 	}
-	return 0;
+	return stage_retyped(v, old, vol_model(v)->values.at[value].tensor, e);
 }
 
 /* A new tensor, in the place of the one at t->node or under a new name. */
@@ -272,6 +284,7 @@ static bool only_bytes(struct volume *v, const struct target *t, const struct np
 
 static int put_npy(struct volume *v, const struct target *t, struct blob *b, struct err *e)
 {
+	size_t mark = v->tree.undo.n;
 	struct source *s = NULL;
 	struct npy n;
 	int64_t stride[MODEL_MAX_NDIM], step = 1;
@@ -300,8 +313,10 @@ static int put_npy(struct volume *v, const struct target *t, struct blob *b, str
 	if (rc == 0)
 		rc = blob_extent(v, b, n.data_off, n.nbytes, n.swap, dtype_info(n.dtype)->swap, &x.data, e);
 	if (rc == 0)
+		rc = put_made(v, t, &x, e);
+	if (rc == 0)
 		rc = ops_put(v, t, b, e);
-	return rc < 0 ? rc : put_made(v, t, &x, e);
+	return unless_told(v, mark, rc);
 }
 
 /* --- all of them -------------------------------------------------------------------------------------------- */

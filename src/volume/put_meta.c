@@ -178,6 +178,7 @@ static int retype(struct volume *v, const struct target *to, struct typed *n, st
 	const struct tensor *t = &m->tensors.at[id];
 	bool grad = t->flags & TENSOR_REQUIRES_GRAD;
 	struct blob *b = bytes ? blob_ref(bytes) : NULL;
+	size_t mark = v->tree.undo.n;
 	bool copied = bytes;
 	if (n->dtype == DTYPE_NONE)
 		n->dtype = (enum dtype)t->dtype;
@@ -198,23 +199,25 @@ static int retype(struct volume *v, const struct target *to, struct typed *n, st
 				 : check_size(n, t->nbytes, e);
 	struct new_tensor x = {.dtype = n->dtype, .ndim = n->ndim, .shape = n->shape,
 			.storage = MODEL_NONE, .like = id, .requires_grad = n->has_grad ? n->grad : grad};
-	if (rc == 0 && (keeps_storage(v, t, n) || (same && t->flags & TENSOR_CONTIGUOUS))) {
+	if (rc == 0 && (keeps_storage(v, t, n) || (same && !tensor_scatter_fix(t)))) {
 		x.storage = t->storage;
 		x.offset = t->offset;
+		x.stride = same ? t->stride : NULL;
 	} else if (rc == 0 && !b) {
 		rc = own_bytes(v, id, &b, &copied, e);
 	}
 	if (rc == 0)
-		rc = ops_meta(v, to, copied ? b : NULL, meta, e);
-	if (rc == 0)
 		rc = put_retype(v, to, &x, b, e);
+	if (rc == 0)
+		rc = ops_meta(v, to, copied ? b : NULL, meta, e);
 	blob_unref(b);
-	return rc;
+	return unless_told(v, mark, rc);
 }
 
 int put_meta(struct volume *v, const struct target *t, struct blob *bytes, struct str meta,
 		struct err *e)
 {
+	size_t mark = v->tree.undo.n;
 	struct typed n = {.dtype = DTYPE_NONE};
 	int rc = read_meta(meta, &n, e);
 	if (rc < 0)
@@ -227,18 +230,22 @@ int put_meta(struct volume *v, const struct target *t, struct blob *bytes, struc
 	struct new_tensor x = {.dtype = n.dtype, .ndim = n.ndim, .shape = n.shape, .storage = MODEL_NONE,
 			.like = MODEL_NONE, .requires_grad = n.grad, .parameter = n.parameter};
 	if (rc == 0)
+		rc = put_retype(v, t, &x, bytes, e);
+	if (rc == 0)
 		rc = ops_meta(v, t, bytes, meta, e);
-	return rc < 0 ? rc : put_retype(v, t, &x, bytes, e);
+	return unless_told(v, mark, rc);
 }
 
 /* --- a name that comes back ----------------------------------------------------------------------------- */
 
 /* Was it removed since the last commit, and is nobody else looking at its bytes? */
-static bool can_restore(const struct volume *v, uint32_t node)
+static bool can_restore(const struct volume *v, const struct target *t, uint32_t node)
 {
 	const struct node *n = &v->tree.nodes.at[node];
 	const struct value *val = node_value(&v->tree, node);
 	uint32_t ignored;
+	if (n->parent != t->dir || !str_eq(node_name(&v->tree, node), t->name))
+		return false; /* it was moved away before it was removed */
 	if (!(n->flags & NODE_GONE) || u32map_get(&v->edit->lost, node, &ignored) ||
 			!tree_alive(&v->tree, n->parent))
 		return false;
@@ -268,9 +275,9 @@ static int restore(struct volume *v, const struct target *t, uint32_t was, struc
 	struct target now = {.what = t->what, .node = was};
 	int rc = parses(v, was, b, e);
 	if (rc == 0)
-		rc = ops_again(v, t, b, e);
-	if (rc == 0)
 		rc = keys_restore(v, was, v->tree.nodes.at[was].value, e);
+	if (rc == 0)
+		rc = ops_again(v, t, b, e);
 	if (rc == 0)
 		rc = put_content(v, &now, b, e);
 	if (rc < 0)
@@ -295,6 +302,7 @@ static int like_tensor(struct volume *v, const struct target *t, uint32_t was, s
 static int like_value(struct volume *v, const struct target *t, uint32_t was, struct blob *b,
 		struct err *e)
 {
+	size_t mark = v->tree.undo.n;
 	struct buf text;
 	oref obj = OREF_NIL;
 	uint32_t value, node;
@@ -306,13 +314,15 @@ static int like_value(struct volume *v, const struct target *t, uint32_t was, st
 	if (rc == 0)
 		rc = keys_value(v, obj, &value, e);
 	if (rc == 0)
+		rc = keys_add(v, t->dir, t->name, value, &node, e);
+	if (rc == 0)
 		rc = ops_value(v, t, obj, e);
-	return rc < 0 ? rc : keys_add(v, t->dir, t->name, value, &node, e);
+	return unless_told(v, mark, rc);
 }
 
 int put_again(struct volume *v, const struct target *t, uint32_t was, struct blob *b, struct err *e)
 {
-	if (can_restore(v, was))
+	if (can_restore(v, t, was))
 		return restore(v, t, was, b, e);
 	return node_value(&v->tree, was)->kind == VALUE_TENSOR ? like_tensor(v, t, was, b, e)
 							       : like_value(v, t, was, b, e);

@@ -94,6 +94,8 @@ static void forget_edits(struct volume *v)
 		if (u32map_get(&d->raw, i, &raw))
 			u32map_set(&d->raw_before, i, raw);
 	}
+	for (size_t i = 0; i < d->left.n; i++)
+		d->left.at[i].key = OREF_NIL; /* not known to who takes up the edits to come after a crash */
 	u32map_release(&d->raw);
 	u32map_release(&d->renamed);
 	u32map_release(&d->home);
@@ -201,8 +203,7 @@ int edit_revert(struct volume *v, struct err *e)
 	struct u32map none = {0};
 	struct journal_bind b;
 	stage_drop_all(v);
-	for (size_t i = 0; i < d->scratch.n; i++)
-		scratch_remove(v, (uint32_t)i);
+	scratch_forget(v);
 	dirty_release(v); /* data is what it was */
 	memset(&d->dirty_of, 0, sizeof d->dirty_of);
 	tree_undo(&v->tree, 0);
@@ -213,7 +214,8 @@ int edit_revert(struct volume *v, struct err *e)
 	u32map_release(&d->home);
 	u32map_release(&d->entries_of);
 	u32map_release(&d->asked);
-	d->raw = d->renamed = d->home = d->entries_of = d->asked = none;
+	u32map_release(&d->retyped);
+	d->raw = d->renamed = d->home = d->entries_of = d->asked = d->retyped = none;
 	d->entries.n = 0;
 	d->generation++;
 	int rc = d->journal ? edit_bind(v, &b, e) : 0;

@@ -64,6 +64,22 @@ void scratch_remove(struct volume *v, uint32_t i)
 	v->edit->scratch.at[i].gone = true;
 }
 
+static void forget_left(struct edit *d)
+{
+	for (size_t i = 0; i < d->left.n; i++)
+		free((char *)d->left.at[i].name.p);
+	vec_release(&d->left);
+}
+
+void scratch_forget(struct volume *v)
+{
+	for (size_t i = 0; i < v->edit->scratch.n; i++) {
+		v->edit->scratch.at[i].gone = true;
+		v->edit->scratch.at[i].became = 0;
+	}
+	forget_left(v->edit);
+}
+
 void scratch_release(struct volume *v)
 {
 	struct edit *d = v->edit;
@@ -72,18 +88,19 @@ void scratch_release(struct volume *v)
 		free((char *)d->scratch.at[i].name.p);
 	}
 	vec_release(&d->scratch);
-	for (size_t i = 0; i < d->left.n; i++)
-		free((char *)d->left.at[i].name.p);
-	vec_release(&d->left);
+	forget_left(d);
 }
 
 uint32_t scratch_typed(const struct volume *v, uint32_t dir, struct str name)
 {
 	const struct edit *d = v->edit;
+	uint32_t gone = tree_find_gone(&v->tree, dir, name), when = 0;
+	if (gone != TREE_NONE)
+		u32map_get(&v->tree.removed, gone, &when);
 	for (size_t i = d->left.n; i-- > 0;)
 		if (d->left.at[i].dir == dir && str_eq(d->left.at[i].name, name))
-			return d->left.at[i].node;
-	return tree_find_gone(&v->tree, dir, name);
+			return d->left.at[i].when >= when ? d->left.at[i].node : gone;
+	return gone;
 }
 
 /* --- becoming a key ---------------------------------------------------------------------------------- */
@@ -103,6 +120,23 @@ static int comes_back(struct volume *v, const struct scratch *s, uint32_t was, s
 	return put_again(v, &t, was, s->blob, e);
 }
 
+/* It is a key now, and the file of that kind. */
+static void become(struct volume *v, uint32_t i, struct str name, enum ino_what what)
+{
+	struct scratch *s = &v->edit->scratch.at[i];
+	uint32_t node = tree_find(&v->tree, s->dir, name);
+	scratch_remove(v, i);
+	if (node == TREE_NONE)
+		return;
+	const struct value *val = node_value(&v->tree, node);
+	if (what == INO_JSON)
+		s->became = ino_make(node, INO_JSON);
+	else if (what == INO_LEAF)
+		s->became = vol_node_ino(v, node);
+	else if (val->kind == VALUE_TENSOR)
+		s->became = ino_make(val->tensor, what);
+}
+
 /* NAME and NAME.meta are both there: a tensor, if they fit. */
 static int typed_by_meta(struct volume *v, uint32_t bytes, uint32_t meta, struct err *e)
 {
@@ -116,8 +150,8 @@ static int typed_by_meta(struct volume *v, uint32_t bytes, uint32_t meta, struct
 		rc = put_meta(v, &t, b->blob, buf_view(&text), e);
 	buf_release(&text);
 	if (rc == 0) {
-		scratch_remove(v, bytes);
-		scratch_remove(v, meta);
+		become(v, bytes, b->name, INO_TENSOR);
+		become(v, meta, b->name, INO_META);
 	}
 	return rc;
 }
@@ -144,7 +178,7 @@ static int settle_plain(struct volume *v, uint32_t i, struct err *e)
 	if (was != TREE_NONE && s->kind == SCRATCH_PLAIN) {
 		int rc = comes_back(v, s, was, e);
 		if (rc == 0)
-			scratch_remove(v, i);
+			become(v, i, s->name, INO_LEAF);
 		if (rc != ERR_ABSENT)
 			return rc;
 	}
@@ -176,6 +210,6 @@ int scratch_settle(struct volume *v, uint32_t i, struct err *e)
 	if (rc == ERR_INVALID && begins_as_npy(s->blob))
 		return 0; /* numpy.lib.format.open_memmap() writes the elements later */
 	if (rc == 0)
-		scratch_remove(v, i);
+		become(v, i, t.name, t.what);
 	return rc;
 }

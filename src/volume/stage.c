@@ -10,6 +10,9 @@
  * comes at every close of a duplicate, so that a shell's `>` sends one before the first byte: an
  * error then is nobody's, and what follows is judged at the next.
  *
+ * Files stay open while names and types change under them: a new file becomes a key when its type is
+ * known, a tensor another one by its .meta. What is open goes on as that. (stage_now)
+ *
  * A file whose content cannot change takes what it shows (cp, tar and rsync write all there is), and
  * anything else is refused when it is written.
  */
@@ -77,11 +80,77 @@ void stage_drop_all(struct volume *v)
 	vec_release(&v->edit->stages);
 }
 
+/* --- files that have become others --------------------------------------------------------------------- */
+
+static bool of_tensor(uint64_t ino)
+{
+	return ino_what(ino) == INO_TENSOR || ino_what(ino) == INO_META || ino_what(ino) == INO_NPY;
+}
+
+uint64_t stage_now(const struct volume *v, uint64_t ino)
+{
+	uint32_t now;
+	for (;;) {
+		uint64_t i = ino_index(ino);
+		if (ino_what(ino) == INO_SCRATCH && i < v->edit->scratch.n && v->edit->scratch.at[i].gone &&
+				v->edit->scratch.at[i].became)
+			ino = v->edit->scratch.at[i].became;
+		else if (of_tensor(ino) && u32map_get(&v->edit->retyped, (uint32_t)i, &now) &&
+				tree_first(&v->tree, i) == TREE_NONE)
+			ino = ino_make(now, ino_what(ino));
+		else
+			return ino;
+	}
+}
+
+int stage_retyped(struct volume *v, uint32_t was, uint32_t now, struct err *e)
+{
+	if (u32map_set(&v->edit->retyped, was, now) < 0)
+		return err_nomem(e);
+	for (size_t i = 0; i < v->edit->stages.n; i++) {
+		struct stage *s = v->edit->stages.at[i];
+		if (of_tensor(s->ino) && ino_index(s->ino) == was)
+			s->ino = ino_make(now, ino_what(s->ino));
+	}
+	return 0;
+}
+
+/* Text that was begun as a new file goes on behind what was written. */
+static int follow(struct vfile *f, struct err *e)
+{
+	struct volume *v = f->v;
+	uint64_t now = stage_now(v, f->ino);
+	struct stage *s;
+	if (now == f->ino)
+		return 0;
+	if (f->writing && ino_what(f->ino) == INO_SCRATCH && ino_what(now) != INO_SCRATCH) {
+		int rc = join(v, now, &s, e);
+		if (rc < 0)
+			return rc;
+		if (!s->blob && (ino_what(now) == INO_LEAF || ino_what(now) == INO_JSON))
+			s->blob = blob_ref(v->edit->scratch.at[ino_index(f->ino)].blob);
+	}
+	f->ino = now;
+	f->generation = UINT64_MAX;
+	return 0;
+}
+
+/* Has it no name any more? Then nobody sees what is written into it. */
+static bool nameless(const struct volume *v, uint64_t ino)
+{
+	if (of_tensor(ino))
+		return tree_first(&v->tree, ino_index(ino)) == TREE_NONE;
+	return (ino_what(ino) == INO_LEAF || ino_what(ino) == INO_JSON) &&
+	       !tree_alive(&v->tree, (uint32_t)ino_index(ino));
+}
+
 void stage_leave(struct vfile *f)
 {
 	struct stage *s;
 	if (edit_begin(f->v, NULL) < 0)
 		return;
+	if (follow(f, NULL) < 0)
+		f->ino = 0;
 	if (ino_what(f->ino) == INO_SCRATCH) /* an empty one waited for more */
 		scratch_settle(f->v, (uint32_t)ino_index(f->ino), NULL);
 	s = find(f->v, f->ino);
@@ -268,13 +337,31 @@ static int write_blob(struct volume *v, struct blob *b, const void *buf, size_t 
 	return blob_write(b, v->edit->journal, buf, n, off, e);
 }
 
-/* Elements of an open .npy: as into the tensor itself. np.memmap writes so. */
-static int write_npy(struct volume *v, uint64_t ino, const void *buf, size_t n, uint64_t off, bool *done,
+/* Are these the bytes that the file shows there? */
+static bool shows(struct volume *v, uint64_t ino, const char *buf, size_t n, uint64_t off)
+{
+	struct content c = {0};
+	char part[4096];
+	size_t got = 0;
+	bool same = n <= sizeof part && vol_content(v, ino, &c, NULL) == 0 &&
+		    content_read(&c, part, n, off, &got, NULL) == 0 && got == n && memcmp(part, buf, n) == 0;
+	content_release(&c);
+	return same;
+}
+
+/* Elements of an open .npy: as into the tensor itself. A mapping's first page has the header in front
+ * of them, which is no change, and comes when all descriptors may have been closed. */
+static int write_npy(struct volume *v, uint64_t ino, const char *buf, size_t n, uint64_t off, bool *done,
 		struct err *e)
 {
 	uint32_t id = (uint32_t)ino_index(ino);
 	const struct tensor *t = &vol_model(v)->tensors.at[id];
 	uint64_t head = npy_header_len(t);
+	if (off < head && n > head - off && shows(v, ino, buf, (size_t)(head - off), off)) {
+		buf += head - off;
+		n -= (size_t)(head - off);
+		off = head;
+	}
 	*done = off >= head && off - head <= t->nbytes && n <= t->nbytes - (off - head);
 	return *done ? dirty_write(v, id, buf, n, off - head, e) : 0;
 }
@@ -325,7 +412,9 @@ int volume_file_write(struct vfile *f, const void *buf, size_t len, uint64_t off
 	int rc = edit_begin(f->v, e);
 	if (rc < 0)
 		return rc;
-	rc = write_file(f, buf, len, off, e);
+	rc = follow(f, e);
+	if (rc == 0)
+		rc = write_file(f, buf, len, off, e);
 	edit_end(f->v);
 	return rc;
 }
@@ -361,7 +450,9 @@ int volume_file_truncate(struct vfile *f, uint64_t size, struct err *e)
 	int rc = edit_begin(f->v, e);
 	if (rc < 0)
 		return rc;
-	rc = f->fixed ? truncate_fixed(f->v, f->ino, size, e) : truncate_file(f->v, f->ino, size, e);
+	rc = follow(f, e);
+	if (rc == 0)
+		rc = f->fixed ? truncate_fixed(f->v, f->ino, size, e) : truncate_file(f->v, f->ino, size, e);
 	edit_end(f->v);
 	return rc;
 }
@@ -393,6 +484,12 @@ static int take_effect(struct volume *v, uint64_t ino, struct err *e)
 	}
 	if (!s || !s->blob || !s->dirty)
 		return 0;
+	if (nameless(v, ino)) {
+		blob_unref(s->blob);
+		s->blob = NULL;
+		s->dirty = false;
+		return 0;
+	}
 	int rc = put_target(v, ino, &t, e);
 	if (rc == 0)
 		rc = put_content(v, &t, s->blob, e);
@@ -414,7 +511,9 @@ int volume_file_flush(struct vfile *f, struct err *e)
 	int rc = edit_begin(f->v, e);
 	if (rc < 0)
 		return 0;
-	rc = take_effect(f->v, f->ino, e);
+	rc = follow(f, e);
+	if (rc == 0)
+		rc = take_effect(f->v, f->ino, e);
 	edit_end(f->v);
 	return rc;
 }

@@ -1,0 +1,193 @@
+"""The mount itself: the same calls as the model's, done, and everything that can be looked at."""
+import errno
+import json
+import mmap
+import os
+import subprocess
+import threading
+import time
+
+
+class Broken(Exception):
+    """The program did something that no program should."""
+
+
+class World:
+    def __init__(self, pthfs, work, options=""):
+        self.pthfs, self.work = pthfs, work
+        self.ckpt, self.mnt = os.path.join(work, "c.pth"), os.path.join(work, "mnt")
+        self.options = options
+        self.fds = {}
+        self.daemon = None
+
+    # --- its life -----------------------------------------------------------------------------
+
+    def mount(self, mnt=None, options=None):
+        mnt = mnt or self.mnt
+        options = "rw" + self.options if options is None else options
+        log = open(os.path.join(self.work, "daemon.log"), "ab")
+        # -s: the end of an open file is told to the daemon after close(2) has returned; with one thread
+        # what is asked next waits for it
+        p = subprocess.Popen([self.pthfs, "-f", "-s", "-o", options, self.ckpt, mnt], stdout=subprocess.PIPE,
+                             stderr=log)
+        log.close()
+        for line in p.stdout:
+            if line.startswith(mnt.encode() + b": "):
+                return p
+        raise Broken(f"it does not mount (exit {p.wait()}): {self.last_words()}")
+
+    def start(self):
+        self.daemon = self.mount()
+
+    def last_words(self):
+        with open(os.path.join(self.work, "daemon.log"), "rb") as f:
+            return f.read()[-600:].decode(errors="replace")
+
+    def close_all(self):
+        for fd in self.fds.values():
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+        self.fds = {}
+
+    def run(self, *args, ok=(0,)):
+        r = subprocess.run([self.pthfs, *args], capture_output=True, text=True, cwd=self.work)
+        if r.returncode not in ok:
+            raise Broken(f"pthfs {' '.join(args)}: exit {r.returncode}: {r.stderr.strip()}")
+        return r
+
+    def stop(self):
+        self.close_all()
+        self.run("umount", self.mnt)
+        code = self.daemon.wait()
+        self.daemon = None
+        if code:
+            raise Broken(f"the daemon ended with {code}: {self.last_words()}")
+        if os.path.exists(self.ckpt + ".pthfs-journal"):
+            raise Broken("an unmount left its journal behind")
+
+    def kill(self):
+        self.daemon.kill()
+        self.daemon.wait()
+        self.daemon = None
+        self.close_all()
+
+    def log(self):
+        try:
+            with open(os.path.join(self.mnt, ".pthfs/log")) as f:
+                return f.read()
+        except OSError:
+            return ""
+
+    def away(self):
+        """Whatever is left of it."""
+        self.close_all()
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait()
+        subprocess.run(["umount", "-l", self.mnt], stderr=subprocess.DEVNULL)
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def path(self, p):
+        return f"{self.mnt}/{p}" if p else self.mnt
+
+    def slurp(self, p):
+        """(bytes, what stat says)."""
+        fd = os.open(self.path(p), os.O_RDONLY)
+        try:
+            st = os.fstat(fd)
+            parts = []
+            while True:
+                part = os.read(fd, 1 << 20)
+                if not part:
+                    return b"".join(parts), st
+                parts.append(part)
+        finally:
+            os.close(fd)
+
+    def listing(self, p):
+        """In the file system's own order."""
+        return os.listdir(self.path(p))
+
+    # --- doing: each answers with an errno (0: done) or what was read -------------------------
+
+    @staticmethod
+    def call(fn, *args, **kw):
+        try:
+            return fn(*args, **kw)
+        except OSError as e:
+            return -e.errno
+
+    def apart(self, fn, *args, **kw):
+        """As another process would do it, for whom the .meta of what goes is not kept."""
+        out = []
+        t = threading.Thread(target=lambda: out.append(self.call(fn, *args, **kw)))
+        t.start()
+        t.join()
+        return out[0]
+
+    def flags(self, write, trunc, create, excl=False):
+        return (os.O_RDWR if write else os.O_RDONLY) | (os.O_TRUNC if trunc else 0) | \
+            (os.O_CREAT if create else 0) | (os.O_EXCL if excl else 0)
+
+    def put(self, p, data, trunc, create, off, chunk):
+        """Open, write, close: the errors of all three."""
+        fd = self.call(os.open, self.path(p), self.flags(True, trunc, create))
+        if fd < 0:
+            return -fd, 0, 0
+        wrote = 0
+        for at in range(0, len(data), chunk or max(len(data), 1)):
+            part = data[at:at + chunk] if chunk else data
+            r = self.call(os.pwrite, fd, part, off + at)
+            if r != len(part):
+                wrote = -r if r < 0 else errno.EIO
+                break
+        closed = self.call(os.close, fd)
+        return 0, wrote, -(closed or 0)
+
+    def mapped(self, p, off, data):
+        fd = self.call(os.open, self.path(p), os.O_RDWR)
+        if fd < 0:
+            return -fd
+        try:
+            m = mmap.mmap(fd, 0)
+            m[off:off + len(data)] = data
+            m.flush()
+            m.close()
+            return 0
+        except OSError as e:
+            return e.errno
+        finally:
+            os.close(fd)
+
+    def sync_dir(self, p):
+        fd = self.call(os.open, self.path(p), os.O_RDONLY)
+        if fd < 0:
+            return -fd
+        try:
+            return -(self.call(os.fsync, fd) or 0)
+        finally:
+            os.close(fd)
+
+    def order(self, what, words):
+        """Writes to .pthfs/commit or .pthfs/revert."""
+        fd = os.open(self.path(".pthfs/" + what), os.O_WRONLY)
+        try:
+            os.write(fd, words.encode())
+        except OSError as e:
+            with open(self.path(".pthfs/" + what)) as f:
+                raise Broken(f"{what}: {os.strerror(e.errno)}: {f.read().strip()}") from e
+        finally:
+            os.close(fd)
+
+    def ls(self):
+        return json.loads(self.run("ls", "--json", self.ckpt).stdout)["entries"]
+
+    def until(self, fn):
+        for _ in range(500):
+            if fn():
+                return
+            time.sleep(0.01)
+        raise Broken("it never came true")
