@@ -31,6 +31,11 @@ struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b); /* NULL is fine */
 uint32_t blob_id(const struct blob *b);
 void blob_renumber(struct blob *b, uint32_t id);
+/* Would the frames that j has of b, one after the other, give b again? Not where some of its bytes are
+ * somewhere else, and not when it has been shorter in between (no frame says so). */
+bool blob_replays(const struct blob *b, struct journal *j);
+/* A blob of the same bytes of which that is true: they are written to j once more. */
+int blob_retell(const struct blob *b, struct journal *j, uint32_t id, struct blob **ret, struct err *e);
 uint64_t blob_size(const struct blob *b);
 
 /* The n bytes go to the journal as a frame (ERR_REFUSED when j is NULL: there is none) and cover

@@ -163,6 +163,8 @@ int tree_set_value(struct tree *t, uint32_t node, uint32_t value, struct err *e)
 /* The removed node that last had this name in dir, or TREE_NONE. */
 uint32_t tree_find_gone(const struct tree *t, uint32_t dir, struct str name);
 int tree_flag(struct tree *t, uint32_t node, uint16_t set, uint16_t clear);
+/* The children of a list are called by their places: 0, 1, 2, ... Not noted. */
+int tree_renumber(struct tree *t, uint32_t dir, struct err *e);
 /* Every other live node that shows the same value as `dir` (a container on several paths): the
  * next one after `from` (start with TREE_NONE); TREE_NONE: no more. Cheap when there is none.
  * Between two calls children may change, not the twins themselves. */

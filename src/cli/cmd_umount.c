@@ -120,8 +120,8 @@ static int settle(const struct umounting *u, const struct mount *m, const struct
 			.file = ".pthfs/commit",
 			.word = "commit\n",
 			.doing = "committing",
-			.advice = "the mount is still there; make room and try again, or pthfs "
-				  "revert drops the edits",
+			.advice = "the mount is still there, with its edits: put that right and try "
+				  "again, or drop them with --discard",
 			.if_dirty = true,
 	};
 	int code;

@@ -309,6 +309,22 @@ static int known_storage(const struct checkpoint *ck, uint32_t storage, struct e
 	return 0;
 }
 
+/* torch's _rebuild_tensor_v3 makes an empty tensor that requires gradients and then fills it, which
+ * torch refuses: it cannot load what it saves so. (seen with 2.13; a Parameter around it is fine) */
+static int check_grad(const struct checkpoint *ck, const struct new_tensor *t, struct err *e)
+{
+	bool v3 = t->storage == MODEL_NONE
+				  ? is_untyped(t->dtype)
+				  : !class_is(&ck->model.graph, names_persid(ck, t->storage), t->dtype);
+
+	if (!v3 || !t->requires_grad || t->parameter)
+		return 0;
+	return err_set(e, ERR_INVALID,
+			"torch cannot load a tensor of %s that requires gradients, unless it is a "
+			"Parameter: leave \"requires_grad\" out",
+			dtype_info(t->dtype)->name);
+}
+
 int change_new_tensor(struct checkpoint *ck, const struct new_tensor *t, uint32_t *ret_value,
 		struct err *e)
 {
@@ -321,8 +337,12 @@ int change_new_tensor(struct checkpoint *ck, const struct new_tensor *t, uint32_
 		return rc;
 	if (!change_names(ck, e))
 		return ERR_NOMEM;
-	rc = storage == MODEL_NONE ? new_storage(ck, t, &storage, e)
-				   : known_storage(ck, storage, e);
+	if (storage != MODEL_NONE)
+		rc = known_storage(ck, storage, e);
+	if (rc == 0)
+		rc = check_grad(ck, t, e);
+	if (rc == 0 && storage == MODEL_NONE)
+		rc = new_storage(ck, t, &storage, e);
 	if (rc == 0)
 		rc = add_tensor(ck, t, storage, &tensor, e);
 	if (rc < 0)

@@ -172,4 +172,5 @@ const struct blob_run *blob_runs(const struct blob *b, size_t *n)
 void blob_renumber(struct blob *b, uint32_t id)
 {
 	b->id = id;
+	b->cut = b->cut && b->size;
 }

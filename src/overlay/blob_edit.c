@@ -18,6 +18,9 @@
 #include <inttypes.h>
 
 #include <pthfs/journal.h>
+#include <stdlib.h>
+
+#define RETELL ((size_t)1 << 20) /* bytes read at a time */
 
 /* --- slots ------------------------------------------------------------------------------------ */
 
@@ -312,5 +315,54 @@ int blob_truncate(struct blob *b, uint64_t size, struct err *e)
 	}
 	change_commit(&c);
 	b->size = size;
+	b->cut = true;
 	return 0;
+}
+
+/* --- for the journal -------------------------------------------------------------------------- */
+
+bool blob_replays(const struct blob *b, struct journal *j)
+{
+	bool all = !b->cut && !b->base.src;
+
+	for (size_t i = 0; i < b->slots.n && all; i++)
+		all = b->slots.at[i].runs == 0 || b->slots.at[i].src == journal_source(j);
+	return all;
+}
+
+static int retell_piece(const struct blob *b, struct journal *j, struct blob *to, uint64_t off,
+		uint64_t len, struct err *e)
+{
+	size_t n = len < RETELL ? (size_t)len : RETELL;
+	char *buf = malloc(n ? n : 1);
+	int rc = buf ? 0 : err_nomem(e);
+
+	for (uint64_t at = 0; at < len && rc == 0; at += n) {
+		n = len - at < RETELL ? (size_t)(len - at) : RETELL;
+		rc = blob_read(b, buf, n, off + at, e);
+		if (rc == 0)
+			rc = blob_write(to, j, buf, n, off + at, e);
+	}
+	free(buf);
+	return rc;
+}
+
+int blob_retell(const struct blob *b, struct journal *j, uint32_t id, struct blob **ret, struct err *e)
+{
+	struct place p = table_find(&b->table, 0);
+	struct blob *to = NULL;
+	int rc = blob_new(id, (struct extent){0}, b->size, &to, e);
+
+	for (uint64_t off = 0; off < b->size && rc == 0;) {
+		struct extent x = blob_look(b, &p, off, b->size);
+
+		if (x.src)
+			rc = retell_piece(b, j, to, off, x.len, e);
+		off += x.len;
+	}
+	if (rc < 0)
+		blob_unref(to);
+	else
+		*ret = to;
+	return rc;
 }

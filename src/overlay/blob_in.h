@@ -70,6 +70,7 @@ struct blob {
 	struct table table;
 	VEC(struct slot) slots;
 	size_t last_slot; /* where the next search begins */
+	bool cut;         /* has been shorter than it was */
 	pthread_mutex_t lock;
 	struct blob_run *flat; /* protected by lock; blob_runs() as of now, or NULL */
 };

@@ -13,6 +13,8 @@
 #include "tree_in.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 struct edit {
 	size_t mark, late;
@@ -329,6 +331,30 @@ int tree_flag(struct tree *t, uint32_t node, uint16_t set, uint16_t clear)
 	if (t->recording && note(t, node, NULL) < 0)
 		return ERR_NOMEM;
 	t->nodes.at[node].flags = flags;
+	return 0;
+}
+
+int tree_renumber(struct tree *t, uint32_t dir, struct err *e)
+{
+	uint32_t slots = tree_slots(t, dir), k = 0;
+	for (uint32_t i = 0; i < slots; i++) {
+		uint32_t child = tree_child(t, dir, i);
+		char number[12];
+		if (child == TREE_NONE)
+			continue;
+		int len = snprintf(number, sizeof number, "%" PRIu32, k++);
+		struct str name = {number, (size_t)len};
+		if (str_eq(node_name(t, child), name))
+			continue;
+		name = arena_str(&t->names, name);
+		if (!name.p)
+			return err_nomem(e);
+		t->nodes.at[child].name = name.p;
+		t->nodes.at[child].name_len = (uint16_t)name.n;
+		if (tree_index(t, child) < 0)
+			return err_nomem(e);
+		t->generation++;
+	}
 	return 0;
 }
 

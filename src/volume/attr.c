@@ -349,13 +349,41 @@ static uint32_t ino_node(const struct volume *v, uint64_t ino, const char **suff
 	return i < v->tree.nodes.n ? (uint32_t)i : TREE_NONE;
 }
 
-static void name_of(const struct volume *v, uint64_t ino, struct buf *out)
+/* What is made up beside the tree: .pthfs/ and what is in it, module/, views (as the directory that
+ * they are of). */
+static bool made_up_name(struct volume *v, uint64_t ino, struct buf *out)
+{
+	static const char *const ends[] = {
+		[INO_MODULE] = "module", [INO_CTL] = ".pthfs", [INO_INFO] = ".pthfs/info",
+		[INO_STATUS] = ".pthfs/status", [INO_STATUS_JSON] = ".pthfs/status.json",
+		[INO_GLOBALS] = ".pthfs/globals", [INO_LOG] = ".pthfs/log", [INO_STRIP] = ".pthfs/strip",
+		[INO_ADD] = ".pthfs/add", [INO_METADATA] = ".pthfs/metadata.json",
+		[INO_ARCHIVE] = ".pthfs/archive", [INO_COMMIT] = ".pthfs/commit",
+		[INO_REVERT] = ".pthfs/revert", [INO_VIEW] = "",
+	};
+	enum ino_what what = ino_what(ino);
+	struct dir_ref d = {0};
+	if ((unsigned)what >= ARRAY_SIZE(ends) || !ends[what])
+		return false;
+	if (what == INO_VIEW || what == INO_MODULE) {
+		if (views_dir(v, ino, &d, NULL) < 0)
+			return false;
+	} else if (what == INO_CTL || what == INO_STRIP || what == INO_ADD || what == INO_METADATA) {
+		if (views_base(v, ino_index(ino), &d, NULL) < 0)
+			return false;
+	}
+	tree_path(&v->tree, d.node, out);
+	if (out->n && ends[what][0])
+		buf_putc(out, '/');
+	buf_puts(out, ends[what]);
+	return out->n > 0;
+}
+
+static void name_of(struct volume *v, uint64_t ino, struct buf *out)
 {
 	const char *suffix = "";
-	if (ino_what(ino) == INO_COMMIT || ino_what(ino) == INO_REVERT) {
-		buf_puts(out, ino_what(ino) == INO_COMMIT ? ".pthfs/commit" : ".pthfs/revert");
+	if (made_up_name(v, ino, out))
 		return;
-	}
 	uint32_t node = ino_node(v, ino, &suffix);
 	if (node == TREE_NONE || node == 0) {
 		buf_printf(out, "inode %llu", (unsigned long long)ino);
@@ -372,6 +400,6 @@ void volume_name_of(const struct volume *v, uint64_t ino, struct buf *out)
 	if (v->edit && ino_what(ino) == INO_SCRATCH && vol_ino_valid(v, ino))
 		buf_str(out, v->edit->scratch.at[ino_index(ino)].name);
 	else
-		name_of(v, ino, out);
+		name_of(own, ino, out);
 	vol_read_end(own);
 }

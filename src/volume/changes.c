@@ -86,12 +86,19 @@ static int edited_nodes(struct walk *w)
 	return 0;
 }
 
+/* Was it in its directory when that one came? */
+static bool came_along(const struct tree *t, uint32_t i)
+{
+	const struct node *dir = &t->nodes.at[t->nodes.at[i].parent];
+	return i >= dir->first && i - dir->first < dir->n;
+}
+
 /* Those at the top of what is new: not what came with a directory. */
 static void added_nodes(struct walk *w)
 {
 	const struct tree *t = &w->v->tree;
 	for (uint32_t i = 1; i < t->nodes.n && !w->stopped; i++) {
-		if (!(t->nodes.at[i].flags & NODE_NEW) || !tree_alive(t, i))
+		if (!(t->nodes.at[i].flags & NODE_NEW) || !tree_alive(t, i) || came_along(t, i))
 			continue;
 		w->path.n = w->was.n = 0;
 		tree_path(t, i, &w->path);

@@ -87,6 +87,7 @@ struct edit {
 	struct u32map dirty_of;   /* storage -> its place in dirty */
 	VEC(struct stage *) stages;
 	VEC(struct scratch) scratch;
+	VEC(uint32_t) live;       /* those of scratch that are not gone */
 	VEC(struct left) left;
 	struct ghost ghosts[GHOSTS];
 	pid_t ghost_pid[GHOSTS]; /* who took it away; 0: nobody. Apart, to be looked through quickly */
@@ -166,6 +167,8 @@ const struct blob *stage_shown(const struct volume *v, uint64_t ino);
 /* What the file of an inode is by now: a new file has become a key, a tensor another one. Files that
  * are open go on as that. */
 uint64_t stage_now(const struct volume *v, uint64_t ino);
+/* The journal can make the blob again; it may be another one then. */
+int stage_retell(struct volume *v, struct blob **b, struct err *e);
 /* The names of tensor `was` are those of tensor `now`. */
 int stage_retyped(struct volume *v, uint32_t was, uint32_t now, struct err *e);
 /* The last close of a file that wrote. */
@@ -214,6 +217,7 @@ int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b,
 void scratch_remove(struct volume *v, uint32_t i);
 /* It was closed, or got another name: becomes what it can. 0 also when it stays scratch. */
 int scratch_settle(struct volume *v, uint32_t i, struct err *e);
+int scratch_retell(struct volume *v, uint32_t i, struct err *e); /* stage_retell() of its blob */
 /* There is none, and no name has been left. */
 void scratch_forget(struct volume *v);
 void scratch_release(struct volume *v);
@@ -287,6 +291,7 @@ int replay_journal(struct volume *v, struct err *e); /* takes up the edits of th
 
 /* --- names_edit.c: with the journal. Editor ----------------------------------------------------------- */
 int edit_remove_node(struct volume *v, uint32_t node, struct err *e);
+int edit_link_node(struct volume *v, uint32_t node, uint32_t dir, struct str name, struct err *e);
 int edit_move_node(struct volume *v, uint32_t node, uint32_t dir, struct str name, struct err *e);
 
 /* --- control.c ------------------------------------------------------------------------------------- */

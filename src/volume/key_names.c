@@ -4,7 +4,8 @@
  *	                                             were cut, from which nothing can be told
  *	one that left, or was removed, since the     the very key: mv x t; mv t x changes nothing, also
  *	last commit                                  where x is (0, 1), None or 7
- *	otherwise                                    text (name_to_text()); an int where keys are ints
+ *	otherwise                                    text (name_to_text()); an int where keys are ints;
+ *	                                             in a list a place, and no key
  *
  * In a view a name stands for the key without its prefix, or with it.
  */
@@ -65,7 +66,7 @@ int keys_place(struct volume *v, uint64_t dir, struct str name, uint32_t *ret_di
 	struct dir_ref d;
 	struct buf text, key;
 	if (what != INO_DIR && what != INO_VIEW && what != INO_MODULE)
-		return err_sys(e, EACCES, "what is in .pthfs/ is made up: nothing can be put there");
+		return err_sys(e, EACCES, "what is in .pthfs/ is made up: it cannot be changed");
 	int rc = views_dir(v, dir, &d, e);
 	if (rc < 0)
 		return rc;
@@ -150,13 +151,32 @@ static oref text_key(struct volume *v, struct str name)
 	return key;
 }
 
-/* In a list items have numbers for names, and no keys. */
-static int list_name_ok(struct str name, struct err *e)
+/* The next child beside a slot, or TREE_NONE. */
+static uint32_t beside(const struct volume *v, uint32_t dir, uint32_t slot, int step, uint32_t node)
 {
-	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] < '0' || name.p[i] > '9')
-			return err_set(e, ERR_INVALID, "%s: the items of a list are called 0, 1, 2, ...",
-					STR_SHOW(name));
+	for (uint32_t slots = tree_slots(&v->tree, dir); (slot += (uint32_t)step) < slots;) {
+		uint32_t child = tree_child(&v->tree, dir, slot);
+		if (child != TREE_NONE && child != node)
+			return child;
+	}
+	return TREE_NONE;
+}
+
+/* In a list items have numbers for names, and no keys. Its order is that of the slots, which has to be
+ * that of the numbers: what is shown as 0 is what torch finds there. */
+static int list_name_ok(struct volume *v, uint32_t dir, struct str name, uint32_t node, struct err *e)
+{
+	bool stays = node != TREE_NONE && v->tree.nodes.at[node].parent == dir;
+	uint32_t slot = stays ? tree_slot(&v->tree, node) : tree_slots(&v->tree, dir);
+	uint32_t before = beside(v, dir, slot, -1, node), after = beside(v, dir, slot, 1, node);
+	int64_t number, other;
+	if (!is_number(name, &number) || number < 0)
+		return err_set(e, ERR_INVALID, "%s: the items of a list are called 0, 1, 2, ...", STR_SHOW(name));
+	if ((before != TREE_NONE && is_number(node_name(&v->tree, before), &other) && other > number) ||
+			(after != TREE_NONE && is_number(node_name(&v->tree, after), &other) && other < number))
+		return err_set(e, ERR_UNSUPPORTED, "%s: the items of a list keep their order: none can pass "
+					           "another one, and what is new comes behind the last",
+				STR_SHOW(name));
 	return 0;
 }
 
@@ -167,7 +187,7 @@ int keys_new(struct volume *v, uint32_t dir, struct str name, uint32_t node, ore
 	if (name.n > NAME_LIMIT)
 		return bad_name(name, e);
 	if (node_value(&v->tree, dir)->kind == VALUE_LIST)
-		return list_name_ok(name, e);
+		return list_name_ok(v, dir, name, node, e);
 	*ret = former_key(v, dir, name);
 	if (*ret != OREF_NIL)
 		return 0;

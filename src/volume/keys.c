@@ -292,9 +292,27 @@ int keys_move(struct volume *v, uint32_t node, uint32_t dir, struct str name, st
 	return undone(v, mark, rc);
 }
 
+/* What the new value of a directory holds stands in nodes from `first` on: not where tree_build() would
+ * have put it, and loaded_object() looks for it. */
+static int set_entries(struct volume *v, uint32_t first, uint32_t value, struct err *e)
+{
+	uint32_t n = vol_model(v)->values.at[value].n;
+	_cleanup_(freep) oref *entries = malloc((n + 1) * sizeof *entries);
+	if (!entries)
+		return err_nomem(e);
+	int rc = change_entries(v->ck, value, entries, e);
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		if (set_raw(v, first + i, entries[i]) < 0)
+			rc = err_nomem(e);
+	return rc;
+}
+
 static int set_one(struct volume *v, uint32_t node, uint32_t value, oref raw, struct err *e)
 {
+	uint32_t first = (uint32_t)v->tree.nodes.n;
 	int rc = tree_set_value(&v->tree, node, value, e);
+	if (rc == 0 && v->tree.nodes.n > first)
+		rc = set_entries(v, first, value, e);
 	if (rc < 0)
 		return rc;
 	keys_touch(v, v->tree.nodes.at[node].parent);

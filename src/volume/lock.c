@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -35,6 +36,11 @@ pid_t lock_holder(const struct stat *st)
 	return found;
 }
 
+bool lock_is_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
 int lock_take(const char *path, int *ret, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -47,9 +53,9 @@ int lock_take(const char *path, int *ret, struct err *e)
 	}
 	pid_t pid = fstat(fd, &st) == 0 ? lock_holder(&st) : 0;
 	close(fd);
-	if (pid)
+	if (lock_is_alive(pid))
 		return err_set(e, ERR_REFUSED, "it is being edited already, by process %d: unmount it there "
 					       "first (read-only mounts are free)", (int)pid);
-	return err_set(e, ERR_REFUSED, "it is being edited already: unmount it there first (read-only "
-				       "mounts are free)");
+	return err_set(e, ERR_REFUSED, "it is being edited already (pthfs status tells where): unmount it "
+				       "there first (read-only mounts are free)");
 }

@@ -345,10 +345,12 @@ int edit_move_node(struct volume *v, uint32_t node, uint32_t dir, struct str nam
 /* The scratch file's content goes into what has the name. */
 static int put_scratch(struct volume *v, uint32_t scratch, const struct place *to, struct err *e)
 {
+	int rc = scratch_retell(v, scratch, e);
 	struct blob *b = v->edit->scratch.at[scratch].blob;
 	struct target t;
-	bool fixed;
-	int rc = stage_same(v, to->ino, b, &fixed, e);
+	bool fixed = false;
+	if (rc == 0)
+		rc = stage_same(v, to->ino, b, &fixed, e);
 	if (rc == 0 && !fixed)
 		rc = put_target(v, to->ino, &t, e);
 	if (rc == 0 && !fixed)
@@ -388,10 +390,38 @@ static int rename_scratch(struct volume *v, struct place *from, struct place *to
 	return 0;
 }
 
+/* A second name of a tensor that was made just now: cp -a ties so what it finds in its way. */
+static bool is_new_tie(const struct volume *v, const struct place *from, const struct place *to)
+{
+	return to->what == KEY && v->tree.nodes.at[from->node].flags & NODE_NEW &&
+	       node_value(&v->tree, from->node)->kind == VALUE_TENSOR &&
+	       node_value(&v->tree, to->node)->kind == VALUE_TENSOR &&
+	       tree_nlink(&v->tree, node_value(&v->tree, from->node)->tensor) > 1;
+}
+
+static int tie_over(struct volume *v, const struct place *from, const struct place *to, struct err *e)
+{
+	size_t mark = v->tree.undo.n;
+	int rc = ops_group(v, OPS_BEGIN, e);
+	if (rc == 0)
+		rc = edit_remove_node(v, to->node, e);
+	if (rc == 0)
+		rc = edit_move_node(v, from->node, to->dir, buf_view(&to->name), e);
+	if (rc == 0)
+		rc = ops_group(v, OPS_END, e);
+	if (rc < 0) {
+		tree_undo(&v->tree, mark);
+		ops_group(v, OPS_ABORT, NULL);
+	}
+	return rc;
+}
+
 static int rename_key(struct volume *v, struct place *from, struct place *to, struct err *e)
 {
 	if (to->what == KEY && to->node == from->node)
 		return 0;
+	if (is_new_tie(v, from, to))
+		return tie_over(v, from, to, e);
 	if (to->what != NOTHING && to->what != SCRATCH)
 		return err_set(e, ERR_EXISTS, "a key is not moved onto another one: remove that one first");
 	int rc = edit_move_node(v, from->node, to->dir, buf_view(&to->name), e);
@@ -443,37 +473,80 @@ int volume_rename(struct volume *v, uint64_t dir, struct str name, uint64_t to_d
 	return rc;
 }
 
-static int link_to(struct volume *v, uint64_t ino, uint64_t dir, struct str name, struct vattr *ret,
-		struct err *e)
+int edit_link_node(struct volume *v, uint32_t node, uint32_t dir, struct str name, struct err *e)
 {
-	uint64_t id = ino_index(ino);
 	size_t mark = v->tree.undo.n;
-	struct buf from, path;
-	struct place p;
-	uint32_t made, node;
-	if (ino_what(ino) != INO_TENSOR || !vol_ino_valid(v, ino) || tree_first(&v->tree, id) == TREE_NONE)
-		return err_sys(e, EPERM, "only tensors can have a second name");
-	int rc = find(v, dir, name, &p, e);
-	if (rc < 0)
-		return rc;
-	if (p.what != NOTHING)
-		rc = err_set(e, ERR_EXISTS, "%s is there already", STR_SHOW(name));
-	node = tree_first(&v->tree, id);
+	struct buf from, to;
+	uint32_t made;
 	buf_init(&from, 1 << 20);
 	tree_path(&v->tree, node, &from);
-	path_of(v, p.dir, buf_view(&p.name), &path);
-	if (rc == 0)
-		rc = keys_link(v, node, p.dir, buf_view(&p.name), &made, e);
+	path_of(v, dir, name, &to);
+	int rc = keys_link(v, node, dir, name, &made, e);
 	if (rc == 0) {
-		rc = ops_link(v, buf_view(&from), buf_view(&path), e);
+		rc = ops_link(v, buf_view(&from), buf_view(&to), e);
 		if (rc < 0)
 			tree_undo(&v->tree, mark);
 	}
 	buf_release(&from);
-	buf_release(&path);
+	buf_release(&to);
+	return rc;
+}
+
+/* cp -a links the .meta of tied tensors too: a file with the same words. */
+static int meta_blob(struct volume *v, uint64_t ino, struct blob **ret, struct err *e)
+{
+	struct buf text;
+	buf_init(&text, 1 << 20);
+	int rc = vol_text(v, ino, &text, e);
+	if (rc == 0)
+		rc = blob_new(edit_blob_id(v), (struct extent){0}, 0, ret, e);
+	if (rc == 0)
+		rc = blob_write(*ret, v->edit->journal, text.p, text.n, 0, e);
+	buf_release(&text);
+	return rc;
+}
+
+/* Of a file that is no tensor yet: both will be one, tied (scratch.c). */
+static int link_scratch(struct volume *v, uint64_t ino, const struct place *p, struct vattr *ret,
+		struct err *e)
+{
+	bool meta = ino_what(ino) == INO_META;
+	struct blob *b = meta ? NULL : blob_ref(v->edit->scratch.at[ino_index(ino)].blob);
+	uint32_t i = 0;
+	int rc = meta ? meta_blob(v, ino, &b, e) : 0;
+	if (rc == 0)
+		rc = scratch_add(v, p->dir, buf_view(&p->name), b, &i, e);
+	if (rc == 0 && meta)
+		rc = scratch_settle(v, i, e);
+	blob_unref(b);
+	return rc < 0 ? rc : vol_attr(v, ino_make(i, INO_SCRATCH), ret, e);
+}
+
+static int link_place(struct volume *v, uint64_t ino, const struct place *p, struct vattr *ret,
+		struct err *e)
+{
+	uint64_t id = ino_index(ino);
+	if (p->what != NOTHING)
+		return err_set(e, ERR_EXISTS, "%s is there already", STR_SHOW(p->told));
+	if (vol_ino_valid(v, ino) && (ino_what(ino) == INO_SCRATCH || ino_what(ino) == INO_META))
+		return link_scratch(v, ino, p, ret, e);
+	if (ino_what(ino) != INO_TENSOR || !vol_ino_valid(v, ino) || tree_first(&v->tree, id) == TREE_NONE)
+		return err_sys(e, EPERM, "only tensors can have a second name");
+	int rc = edit_link_node(v, tree_first(&v->tree, id), p->dir, buf_view(&p->name), e);
+	return rc < 0 ? rc : vol_attr(v, ino, ret, e);
+}
+
+static int link_to(struct volume *v, uint64_t ino, uint64_t dir, struct str name, struct vattr *ret,
+		struct err *e)
+{
+	struct place p;
+	int rc = find(v, dir, name, &p, e);
+	if (rc < 0)
+		return rc;
+	rc = link_place(v, ino, &p, ret, e);
 	place_release(&p);
 	ghost_over(v, dir, name);
-	return rc < 0 ? rc : vol_attr(v, ino, ret, e);
+	return rc;
 }
 
 int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct str name, struct vattr *ret,

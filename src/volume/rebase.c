@@ -83,6 +83,59 @@ static void let_go(struct volume *v)
 		g->srcs.n = 0;
 }
 
+/* --- lists, as one who opens the file finds them ------------------------------------------------ */
+
+static bool only_values(const struct volume *v, uint32_t dir)
+{
+	uint32_t slots = tree_slots(&v->tree, dir);
+	for (uint32_t i = 0; i < slots; i++) {
+		uint32_t child = tree_child(&v->tree, dir, i);
+		if (child != TREE_NONE && node_value(&v->tree, child)->kind != VALUE_LEAF)
+			return false;
+	}
+	return !scratch_in(v, dir);
+}
+
+static bool edited_list(const struct volume *v, uint32_t node)
+{
+	const struct node *n = &v->tree.nodes.at[node];
+	return node && n->flags & NODE_TOUCHED && n->flags & NODE_DIR && tree_alive(&v->tree, node) &&
+	       node_value(&v->tree, node)->kind == VALUE_LIST;
+}
+
+/* Those in which no dict, tensor or object lies any more are one value. */
+static int flatten_lists(struct volume *v, struct err *e)
+{
+	bool again = true;
+	int rc = 0;
+	while (again && rc == 0) {
+		again = false;
+		for (uint32_t i = 0; i < v->tree.nodes.n && rc == 0; i++) {
+			uint32_t value;
+			if (!edited_list(v, i) || !only_values(v, i))
+				continue;
+			rc = keys_value(v, node_value(&v->tree, i)->obj, &value, e);
+			if (rc == 0 && vol_model(v)->values.at[value].kind != VALUE_LEAF)
+				continue;
+			if (rc == 0)
+				rc = keys_set(v, i, value, e);
+			again = true;
+		}
+	}
+	return rc;
+}
+
+/* Items are called by their places. What the journal tells from here on has to mean the same to who
+ * takes it up after a crash. */
+static int settle_lists(struct volume *v, struct err *e)
+{
+	int rc = flatten_lists(v, e);
+	for (uint32_t i = 0; i < v->tree.nodes.n && rc == 0; i++)
+		if (edited_list(v, i))
+			rc = tree_renumber(&v->tree, i, e);
+	return rc;
+}
+
 static void forget_edits(struct volume *v)
 {
 	struct edit *d = v->edit;
@@ -147,9 +200,7 @@ static int journal_anew(struct volume *v, const struct journal_bind *b, bool nee
 {
 	struct edit *d = v->edit;
 	struct journal *old = d->journal;
-	needed |= d->stages.n > 0;
-	for (size_t i = 0; i < d->scratch.n && !needed; i++)
-		needed = !d->scratch.at[i].gone;
+	needed |= d->stages.n > 0 || d->scratch.n > 0;
 	if (!needed)
 		return journal_reset(old, b, e);
 	d->journal = NULL;
@@ -170,6 +221,8 @@ int rebase(struct volume *v, const uint64_t *places, const struct stat *now, str
 		rc = new_box(v, file, e);
 	if (rc == 0)
 		rc = move_storages(v, places, file, e);
+	if (rc == 0)
+		rc = settle_lists(v, e);
 	if (rc < 0) {
 		source_unref(file);
 		if (fd >= 0)

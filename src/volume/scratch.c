@@ -10,7 +10,7 @@
 #include <pthfs/cleanup.h>
 #include <string.h>
 
-#define MAX_SCRATCH 65536
+#define MAX_SCRATCH (1u << 22)
 
 static uint8_t kind_of(struct str name)
 {
@@ -23,18 +23,18 @@ static uint8_t kind_of(struct str name)
 
 uint32_t scratch_find(const struct volume *v, uint32_t dir, struct str name)
 {
-	for (uint32_t i = 0; v->edit && i < v->edit->scratch.n; i++) {
-		const struct scratch *s = &v->edit->scratch.at[i];
-		if (!s->gone && s->dir == dir && str_eq(s->name, name))
-			return i;
+	for (size_t i = 0; v->edit && i < v->edit->live.n; i++) {
+		const struct scratch *s = &v->edit->scratch.at[v->edit->live.at[i]];
+		if (s->dir == dir && str_eq(s->name, name))
+			return v->edit->live.at[i];
 	}
 	return TREE_NONE;
 }
 
 bool scratch_in(const struct volume *v, uint32_t dir)
 {
-	for (size_t i = 0; v->edit && i < v->edit->scratch.n; i++)
-		if (!v->edit->scratch.at[i].gone && v->edit->scratch.at[i].dir == dir)
+	for (size_t i = 0; v->edit && i < v->edit->live.n; i++)
+		if (v->edit->scratch.at[v->edit->live.at[i]].dir == dir)
 			return true;
 	return false;
 }
@@ -44,24 +44,31 @@ int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b,
 {
 	struct scratch s = {.dir = dir, .blob = b, .kind = kind_of(name), .changed = edit_now(v)};
 	if (v->edit->scratch.n >= MAX_SCRATCH)
-		return err_set(e, ERR_LIMIT, "more than %d new files since it was mounted", MAX_SCRATCH);
+		return err_set(e, ERR_LIMIT, "more than %u new files since it was mounted", MAX_SCRATCH);
 	char *copy = malloc(name.n + 1);
 	if (!copy)
 		return err_nomem(e);
 	memcpy(copy, name.p, name.n);
 	s.name = (struct str){copy, name.n};
-	if (vec_push(&v->edit->scratch, s) < 0) {
+	if (vec_room(&v->edit->live, 1) < 0 || vec_push(&v->edit->scratch, s) < 0) {
 		free(copy);
 		return err_nomem(e);
 	}
 	blob_ref(b);
 	*ret = (uint32_t)v->edit->scratch.n - 1;
+	v->edit->live.at[v->edit->live.n++] = *ret;
 	return 0;
 }
 
 void scratch_remove(struct volume *v, uint32_t i)
 {
-	v->edit->scratch.at[i].gone = true;
+	struct edit *d = v->edit;
+	d->scratch.at[i].gone = true;
+	for (size_t k = d->live.n; k-- > 0;) /* the latest is the likely one */
+		if (d->live.at[k] == i) {
+			d->live.at[k] = d->live.at[--d->live.n];
+			break;
+		}
 }
 
 static void forget_left(struct edit *d)
@@ -77,6 +84,7 @@ void scratch_forget(struct volume *v)
 		v->edit->scratch.at[i].gone = true;
 		v->edit->scratch.at[i].became = 0;
 	}
+	v->edit->live.n = 0;
 	forget_left(v->edit);
 }
 
@@ -87,6 +95,7 @@ void scratch_release(struct volume *v)
 		blob_unref(d->scratch.at[i].blob);
 		free((char *)d->scratch.at[i].name.p);
 	}
+	vec_release(&d->live);
 	vec_release(&d->scratch);
 	forget_left(d);
 }
@@ -135,6 +144,30 @@ static void become(struct volume *v, uint32_t i, struct str name, enum ino_what 
 		s->became = vol_node_ino(v, node);
 	else if (val->kind == VALUE_TENSOR)
 		s->became = ino_make(val->tensor, what);
+	uint32_t same = scratch_find(v, s->dir, name); /* of NAME.npy: it may have waited for its type */
+	if (same == TREE_NONE)
+		return;
+	scratch_remove(v, same);
+	if (!(v->tree.nodes.at[node].flags & NODE_DIR))
+		v->edit->scratch.at[same].became = vol_node_ino(v, node);
+}
+
+/* Other names of the same file are names of the tensor that it is now. */
+static int tie_others(struct volume *v, const struct blob *b, uint32_t dir, struct str name, struct err *e)
+{
+	uint32_t node = tree_find(&v->tree, dir, name);
+	int rc = 0;
+	/* from the end: those that become keys leave the list */
+	for (size_t k = v->edit->live.n; k-- > 0 && rc == 0 && node != TREE_NONE;) {
+		uint32_t i = v->edit->live.at[k];
+		const struct scratch *s = &v->edit->scratch.at[i];
+		if (s->blob != b)
+			continue;
+		rc = edit_link_node(v, node, s->dir, s->name, e);
+		if (rc == 0)
+			become(v, i, s->name, INO_TENSOR);
+	}
+	return rc;
 }
 
 /* NAME and NAME.meta are both there: a tensor, if they fit. */
@@ -147,11 +180,14 @@ static int typed_by_meta(struct volume *v, uint32_t bytes, uint32_t meta, struct
 	buf_init(&text, 1 << 20);
 	int rc = vol_blob_text(m, &text, e);
 	if (rc == 0)
+		rc = scratch_retell(v, bytes, e);
+	if (rc == 0)
 		rc = put_meta(v, &t, b->blob, buf_view(&text), e);
 	buf_release(&text);
 	if (rc == 0) {
 		become(v, bytes, b->name, INO_TENSOR);
 		become(v, meta, b->name, INO_META);
+		rc = tie_others(v, b->blob, b->dir, b->name, e);
 	}
 	return rc;
 }
@@ -177,8 +213,12 @@ static int settle_plain(struct volume *v, uint32_t i, struct err *e)
 	uint32_t was = scratch_typed(v, s->dir, s->name), meta;
 	if (was != TREE_NONE && s->kind == SCRATCH_PLAIN) {
 		int rc = comes_back(v, s, was, e);
-		if (rc == 0)
+		if (rc == 0) {
 			become(v, i, s->name, INO_LEAF);
+			meta = partner(v, &v->edit->scratch.at[i]);
+			if (meta != TREE_NONE) /* it waited for other bytes; the key has a .meta of its own */
+				scratch_remove(v, meta);
+		}
 		if (rc != ERR_ABSENT)
 			return rc;
 	}
@@ -195,10 +235,28 @@ static bool begins_as_npy(const struct blob *b)
 	return blob_size(b) > 6 && blob_read(b, magic, 6, 0, NULL) == 0 && memcmp(magic, "\x93NUMPY", 6) == 0;
 }
 
+int scratch_retell(struct volume *v, uint32_t i, struct err *e)
+{
+	struct blob *was = v->edit->scratch.at[i].blob, *now = blob_ref(was);
+	int rc = stage_retell(v, &now, e);
+	for (size_t k = 0; rc == 0 && now != was && k < v->edit->scratch.n; k++) {
+		struct scratch *s = &v->edit->scratch.at[k]; /* several when it has links */
+		if (s->blob != was)
+			continue;
+		blob_unref(was);
+		s->blob = blob_ref(now);
+	}
+	blob_unref(now);
+	return rc;
+}
+
 int scratch_settle(struct volume *v, uint32_t i, struct err *e)
 {
 	const struct scratch *s = &v->edit->scratch.at[i];
 	struct target t = {.what = INO_NPY, .node = TREE_NONE, .dir = s->dir};
+	int rc = s->gone ? 0 : scratch_retell(v, i, e);
+	if (rc < 0)
+		return rc;
 	if (s->gone || s->kind == SCRATCH_PLAIN || s->kind == SCRATCH_META)
 		return s->gone ? 0 : settle_plain(v, i, e);
 	if (s->kind == SCRATCH_JSON)
@@ -206,7 +264,7 @@ int scratch_settle(struct volume *v, uint32_t i, struct err *e)
 	t.name = str_cut(s->name, s->name.n - (s->kind == SCRATCH_NPY ? 4 : 5));
 	if (t.name.n == 0)
 		return 0;
-	int rc = put_content(v, &t, s->blob, e);
+	rc = put_content(v, &t, s->blob, e);
 	if (rc == ERR_INVALID && begins_as_npy(s->blob))
 		return 0; /* numpy.lib.format.open_memmap() writes the elements later */
 	if (rc == 0)

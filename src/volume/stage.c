@@ -179,6 +179,30 @@ static int copy_shown(struct volume *v, uint64_t ino, uint64_t keep, struct blob
 	return rc;
 }
 
+/* No frame of the journal says that a blob was cut short, and after a commit its bytes are in a journal
+ * that is no more: then they are told again, before it takes effect. */
+int stage_retell(struct volume *v, struct blob **b, struct err *e)
+{
+	struct blob *now;
+	if (!v->edit->journal || v->edit->replay || blob_replays(*b, v->edit->journal))
+		return 0;
+	int rc = blob_retell(*b, v->edit->journal, edit_blob_id(v), &now, e);
+	if (rc < 0)
+		return rc;
+	blob_unref(*b);
+	*b = now;
+	return 0;
+}
+
+/* One that is empty begins anew for the journal too. */
+static int cut(struct volume *v, struct blob *b, uint64_t size, struct err *e)
+{
+	int rc = blob_truncate(b, size, e);
+	if (rc == 0 && size == 0)
+		blob_renumber(b, edit_blob_id(v));
+	return rc;
+}
+
 /* Gives the stage a blob: empty, or with the first `keep` bytes of what is there. */
 static int begin_stage(struct volume *v, struct stage *s, uint64_t keep, struct err *e)
 {
@@ -214,7 +238,11 @@ static int check(struct volume *v, uint64_t ino, struct err *e)
 static int fixed(struct volume *v, uint64_t ino, struct err *e)
 {
 	struct target t;
-	if (ino_what(ino) == INO_PARTS_META && vol_ino_valid(v, ino))
+	if (!vol_ino_valid(v, ino))
+		return 0;
+	if (ino_what(ino) == INO_PARTS_META ||
+			(ino_what(ino) == INO_JSON &&
+					node_value(&v->tree, (uint32_t)ino_index(ino))->kind == VALUE_PARTS))
 		return err_set(e, ERR_UNSUPPORTED, "this follows from the parts: write those");
 	if (ino_what(ino) != INO_LEAF && ino_what(ino) != INO_JSON)
 		return 0;
@@ -289,7 +317,7 @@ int stage_open(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, s
 	if (ino_what(ino) == INO_TENSOR)
 		f->dtype = (enum dtype)vol_model(v)->tensors.at[ino_index(ino)].dtype;
 	if (ino_what(ino) == INO_SCRATCH) {
-		rc = trunc ? blob_truncate(v->edit->scratch.at[ino_index(ino)].blob, 0, e) : 0;
+		rc = trunc ? cut(v, v->edit->scratch.at[ino_index(ino)].blob, 0, e) : 0;
 		f->writing = true;
 	} else if (!is_control(ino)) {
 		rc = join(v, ino, &s, e);
@@ -429,7 +457,7 @@ static int truncate_file(struct volume *v, uint64_t ino, uint64_t size, struct e
 	if (is_control(ino))
 		return 0;
 	if (ino_what(ino) == INO_SCRATCH)
-		return blob_truncate(v->edit->scratch.at[ino_index(ino)].blob, size, e);
+		return cut(v, v->edit->scratch.at[ino_index(ino)].blob, size, e);
 	if (t && size > t->nbytes)
 		return too_far(t, e);
 	if (t && size == t->nbytes && !(s && s->blob))
@@ -439,7 +467,7 @@ static int truncate_file(struct volume *v, uint64_t ino, uint64_t size, struct e
 	if (!s->blob)
 		rc = begin_stage(v, s, size, e);
 	if (rc == 0 && blob_size(s->blob) != size)
-		rc = blob_truncate(s->blob, size, e);
+		rc = cut(v, s->blob, size, e);
 	s->dirty = true;
 	v->edit->generation++;
 	return rc;
@@ -492,11 +520,13 @@ static int take_effect(struct volume *v, uint64_t ino, struct err *e)
 	}
 	int rc = put_target(v, ino, &t, e);
 	if (rc == 0)
+		rc = stage_retell(v, &s->blob, e);
+	if (rc == 0)
 		rc = put_content(v, &t, s->blob, e);
 	if (rc < 0)
 		return rc;
 	s->dirty = false;
-	if (ino_what(ino) == INO_TENSOR) { /* it has its size again: what follows goes straight there */
+	if (of_tensor(ino)) { /* it has its size again: what follows goes straight there */
 		blob_unref(s->blob);
 		s->blob = NULL;
 	}

@@ -199,8 +199,10 @@ static bool is_clean(const struct found *s)
 
 static void found_text(const struct found *s, const char *path, struct buf *out)
 {
-	if (s->holder)
+	if (lock_is_alive(s->holder))
 		buf_printf(out, "being edited by process %d: ", (int)s->holder);
+	else if (s->holder)
+		buf_puts(out, "being edited: ");
 	if (is_clean(s))
 		buf_printf(out, "clean: %s\n", path);
 	else if (s->state == JOURNAL_PATCHING)

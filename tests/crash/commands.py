@@ -35,7 +35,7 @@ NOTICES = re.compile(rb"pthfs: (removed \d+ temporary|took up \d+ edit|finished 
                      rb"journal were not complete).*\n")
 TWICE = ("kill", "eio", "short", "oom")  # what happens to the command that follows a kill
 PROBE = "set", "CK", "best_acc", "0.5"  # another command that writes
-PARTS = "faults", "memory", "compound", "mounts", "witness", "controls"
+PARTS = "faults", "torn", "memory", "compound", "mounts", "witness", "controls"
 # name: (what it does to a zip, to a legacy stream); in place it is also given --inplace
 COMMANDS = {
     "strip": (["rename", "--strip", "module", "CK"], ["rename", "--strip", "conv", "CK"]),
@@ -159,6 +159,23 @@ def strike(scene, tally, label, names, long):
         tally.add(f"{label} {fault} ({hit[0]})", wrong)
 
 
+def torn(scene, tally, label, names, long):
+    """Writes that move few bytes, then the end: within a pickle, a directory, a tensor."""
+    for size in (997, 61) if long else (997,):
+        small = f"short:{size}@1+"
+        scene.fresh()
+        scene.run(small)
+        calls = scene.calls()[0]
+        at = [i + 1 for i, name in enumerate(calls) if name == "pwrite"]
+        for turn, n in enumerate(at if long else at[::len(at) // 60 + 1]):
+            kind = ("kill", "kill", "enospc")[turn % 3]
+            scene.fresh()
+            done = scene.run(f"{small},{kind}@{n}" + ("+" if kind == "enospc" else ""))
+            wrong = list(judge(scene, done, kind == "kill"))
+            wrong += aftermath(scene, done, turn, True)
+            tally.add(f"{label} {small},{kind}@{n}", wrong)
+
+
 def memory(scene, tally, label, names, long):
     """Every allocation fails, once or from then on. Not long: some forty of them."""
     scene.fresh()
@@ -251,14 +268,15 @@ def trace(scene):
     return events
 
 
-def witness(scene, tally, label, names, program):
-    """strace makes calls of the ordinary program fail: a mistake in the fault layer hides nothing."""
+def witness(scene, tally, label, names, program, inject):
+    """strace makes calls of the ordinary program fail: a mistake in the fault layer hides nothing. Calls
+    that go past sys.h show in all commands; they fail in few, or (long) in all."""
     scene.program, out = program, os.path.join(scene.folder, "trace")
     events = trace(scene)
     really = [CHANGES.get(n, n) for n, _, line in events if changes(n, line)]
     counted = [x for x in names if x not in ("malloc", "close")]
     tally.add(f"{label} by strace", [] if really == counted else [f"sys.h counted {counted}, strace saw {really}"])
-    for turn, (name, ordinal, line) in enumerate(events):
+    for turn, (name, ordinal, line) in enumerate(events if inject else []):
         for what in ("signal=KILL", "error=EIO", "error=ENOSPC"):
             if what != "error=EIO" and not changes(name, line):
                 continue
@@ -302,11 +320,11 @@ def work(job, o, old):
     if job.way == "clone" and job.kind == "zip" and job.name != "compact" and b"(cloned" not in said:
         tally.add(label, [f"it was not cloned: {said!r}"])
     if job.part == "witness":
-        witness(scene, tally, label, names, o.program)
+        witness(scene, tally, label, names, o.program, o.long or job.name == "strip")
     elif job.part == "controls":
         controls(scene, tally, label, names)
     else:
-        parts = {"faults": strike, "memory": memory, "compound": compound, "mounts": mounts.strike}
+        parts = {"faults": strike, "torn": torn, "memory": memory, "compound": compound, "mounts": mounts.strike}
         parts[job.part](scene, tally, label, names, o.long)
     shutil.rmtree(job.folder)
     print(f"# {label}: {tally['passed']} of {tally.total()}, {len(names)} calls, "
@@ -316,12 +334,17 @@ def work(job, o, old):
 
 def jobs(o):
     for part, way, kind in itertools.product(o.parts, o.ways, ("zip", "legacy")):
-        names = [*COMMANDS, "commit"] if part in ("faults", "memory") or part == "compound" and o.long else \
-            {"compound": ["strip", "commit"], "mounts": ["mount"]}.get(part, ["strip"])
+        few = {"torn": ["strip", "add", "npy", "rm"], "compound": ["strip", "commit"], "mounts": ["mount"], "controls": ["strip"]}
+        if way == "clone":
+            few |= {"faults": ["strip", "npy", "rm", "commit"], "compound": ["strip"], "witness": ["strip"]}
+        names = few[part] if part in few and not (o.long and part in ("faults", "torn", "compound", "witness")) else \
+            [*COMMANDS, "commit"]
         for name, inplace in itertools.product(names, (False, True)):
             if name in ("commit", "mount") and not mounts.can() or inplace and way != "copy":
                 continue
-            if part == "memory" and way != "copy" or part == "controls" and (not inplace or kind != "zip"):
+            if part in ("memory", "torn") and way != "copy" or part == "torn" and not inplace:
+                continue
+            if part == "controls" and (not inplace or kind != "zip"):
                 continue
             yield Job(part, kind, way, name, inplace, f"{o.ways[way]}/{part}-{kind}-{name}{'-inplace' * inplace}")
 

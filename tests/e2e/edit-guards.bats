@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # What keeps the only copy of a checkpoint safe: locks, foreign hands, full disks, signals, crashes.
 load common
-# shellcheck disable=SC2012,SC2016
+# shellcheck disable=SC2012,SC2016,SC2154
 
 prepare() {
     require_fuse

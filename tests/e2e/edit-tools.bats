@@ -2,7 +2,7 @@
 # The tools that people edit files with, on a mount; torch judges what they leave behind.
 load common
 load judge
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2034
 
 prepare() {
     require_fuse
@@ -169,8 +169,8 @@ with open("'$BIAS'", "r+b") as f:
 @test "patch" {
     require_cmd patch
     edit training
-    printf -- '--- a\n+++ b\n@@ -1 +1 @@\n-12\n+13\n' >diff
-    patch -s mnt/epoch diff
+    printf -- '--- a\n+++ b\n@@ -1 +1 @@\n-12\n+13\n' >change
+    patch -s mnt/epoch change
     holds 'd["epoch"] == 13 and set(d) == set(o)'
 }
 
@@ -258,6 +258,23 @@ with open("'$BIAS'", "r+b") as f:
     ORIGINAL=$BATS_FILE_TMPDIR/training.pth
     holds 'same(dict(d["new"]), dict(d["new"])) and len(d["new"]) == 10 and d["new"]["module.embed.weight"].shape == (5, 3)' \
         'tied(d["new"]["module.embed.weight"], d["new"]["module.head.weight"])'
+}
+
+@test "cp -a and rsync -aH tie what was tied, in a new dict and in one that is there" {
+    require_cmd rsync
+    edit training
+    sample parallel p.pth
+    mount_ckpt ./p.pth from
+    ORIGINAL=$BATS_FILE_TMPDIR/training.pth
+    cp -a from mnt/cp
+    rsync -aH from/ mnt/rsync/
+    cp -a from/. mnt/model/
+    cp -a from/. mnt/rsync/
+    rsync -aHI from/ mnt/cp/
+    [ "$("$PTHFS" status mnt | grep -c scratch)" -eq 0 ]
+    diff -r -x '*.meta' mnt/cp mnt/model
+    holds 'all(tied(d[k]["module.embed.weight"], d[k]["module.head.weight"]) for k in ("cp", "rsync", "model"))' \
+        'raw(d["cp"]["module.head.weight"]) == raw(d["model"]["module.head.weight"])' 'len(d["cp"]) == len(d["rsync"]) == 10'
 }
 
 @test "find -delete and find -exec mv" {

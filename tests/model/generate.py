@@ -352,10 +352,11 @@ class Generator:
     # --- all of it ----------------------------------------------------------------------------
 
     def commit(self, m):
-        return {"op": "commit", "words": "compact" if self.chance(0.15) else "1"}
+        return {"op": "commit", "words": self.rng.choice(["1", "", "x"]) or "1"}
 
     def remount(self, m):
-        return {"op": "remount", "options": self.rng.choice(["", "", ",inplace", ",compact", ",inplace"])}
+        return {"op": "remount", "options": self.rng.choice(["", "", ",inplace", ",compact", ",inplace"]),
+                "compact": self.chance(0.2)}
 
     WEIGHTS = [("pwrite", 200), ("pread", 80), ("mapped", 40), ("rewrite", 70), ("truncate", 25),
                ("open", 50), ("with_handle", 220), ("sync", 12), ("rename", 70), ("unlink", 25),

@@ -235,16 +235,37 @@ class Model:
 
     # --- new and other entries ----------------------------------------------------------------
 
-    def key_for(self, d, name):
-        if d.kind in ("list", "tuple"):
-            if not name.isdigit():
-                fail(errno.EINVAL)
-            return None
+    def list_name(self, d, name, e):
+        """The order of a list is that of its numbers: nobody passes another one."""
+        if not name.isdigit() or str(int(name)) != name:
+            fail(errno.EINVAL)
+        at = next((i for i, x in enumerate(d.slots) if x is e), len(d.slots))
+        for i, x in enumerate(d.slots):
+            if x.dir is d and not x.gone and x is not e and (int(x.name) < int(name)) != (i < at):
+                fail(errno.EOPNOTSUPP)
+
+    def former_key(self, d, name):
+        """Who had the name since the last commit; a key that comes back is the very same."""
+        gone = [e for e in d.slots if e.dir is d and e.gone and not e.lost and e.name == name]
+        if gone:
+            return (max(gone, key=lambda e: e.died).key,)
+        for dd, n, _, _, key in reversed(self.left[self.left_mark:]):
+            if dd is d and n == name:
+                return (key,)
+        return None
+
+    def key_for(self, d, name, e=None):
         if len(name.encode()) > NAME_LIMIT:
             fail(errno.ENAMETOOLONG)
+        if d.kind in ("list", "tuple"):
+            self.list_name(d, name, e)
+            return None
+        former = self.former_key(d, name)
+        if former:
+            return former[0]
         number = name.lstrip("-").isdigit() and str(int(name)) == name
-        first = d.children()[:1]
-        if number and first and isinstance(first[0].key, int) and not isinstance(first[0].key, bool):
+        others = [e] if e and e.dir is d and type(e.key) is int else [x for x in d.children() if x is not e]
+        if number and others and type(others[0].key) is int:
             return int(name)
         key = key_of(name)
         if key is None:
@@ -302,8 +323,8 @@ class Model:
             raise NotModelled("items of a tuple")
         if d.find(name):
             fail(errno.EEXIST)
-        key = self.key_for(d, name)
-        self.left.append((e.dir, e.name, e, self.deaths))
+        key = self.key_for(d, name, e)
+        self.left.append((e.dir, e.name, e, self.deaths, e.key))
         self.made_index = None
         e.name, e.key = name, key
         d.add(e)
@@ -372,6 +393,9 @@ class Model:
             fail(errno.EINVAL)
         dtype, fortran, shape, raw = got
         t = e.val if e else None
+        if t and (t.dtype.startswith("float8") and dtype in ("int8", "uint8") or
+                  (t.dtype, dtype) == ("bfloat16", "int16")):
+            dtype = t.dtype  # numpy has no name for it
         if t and t.dtype == dtype and t.shape == shape and (not fortran or len(shape) < 2):
             t.set(0, raw)
             return
@@ -383,7 +407,7 @@ class Model:
                 stride.append(step)
                 step *= max(n, 1)
         new = Tensor(st, dtype, shape, stride)
-        may_require(t and t.grad, dtype)
+        may_require(t and t.grad, dtype, t and t.param)
         if t:
             new.grad, new.param = t.grad, t.param
             self.retarget(t, new)
@@ -409,7 +433,7 @@ class Model:
             return
         if SIZES[dtype] * product(shape) != t.nbytes:
             fail(errno.EINVAL)
-        may_require(grad, dtype)
+        may_require(grad, dtype, t.param)
         if same:  # only requires_grad: where the bytes are stays
             new = Tensor(t.st, dtype, shape, t.stride, t.off, grad, t.param, t.flip)
         else:
@@ -422,7 +446,7 @@ class Model:
         """Who had this name and has a type to give."""
         gone = [e for e in d.slots if e.dir is d and e.gone and e.name == name and e.died]
         last = max(gone, key=lambda e: e.died) if gone else None
-        for dd, n, e, when in reversed(self.left):
+        for dd, n, e, when, _ in reversed(self.left):
             if dd is d and n == name:
                 return e if not last or when >= last.died else last
         return last
@@ -461,6 +485,11 @@ class Model:
                 s.gone = True
                 e = s.dir.find(stem)
                 s.became = (s.kind[1:], e.val if isinstance(e.val, Tensor) else e)
+                for o in self.scratch:  # the name is that key's now
+                    if not o.gone and o.dir is s.dir and o.name == stem:
+                        o.gone = True
+                        if not isinstance(e.val, Dir):
+                            o.became = ("tensor", e.val) if isinstance(e.val, Tensor) else ("leaf", e)
             return
         was = self.typed(s.dir, s.name)
         if was and not s.kind and not isinstance(was.val, Dir):
@@ -641,7 +670,7 @@ class Model:
             return
         self.put(h.what, e, None, None, bytes(s.blob))
         s.dirty = False
-        if h.what == "tensor":
+        if h.what in ("tensor", "npy", "meta"):
             s.blob = None
 
     def release(self, h):
@@ -728,6 +757,8 @@ class Model:
             fail(errno.ENOTEMPTY)
         if "made" in (p.is_, q.is_):
             raise NotModelled("a directory that is made up")
+        if q.is_ == "nothing":
+            self.real(q)
         if q.is_ != "nothing":
             if self.same_inode(p, q):
                 return
@@ -777,6 +808,7 @@ class Model:
 
     def committed(self):
         """The file says all this now. Noted for a crash: what one who opens it then finds."""
+        self.settle_lists(self.root)
         self.left_mark = len(self.left)
         for e in self.each_slot(self.root):
             e.lost = e.lost or e.gone
@@ -795,6 +827,23 @@ class Model:
                 if isinstance(e.val, Dir):
                     queue.append(e.val)
         self.in_file = n
+
+    def settle_lists(self, d):
+        """Items are called by their places; a list without dicts and tensors is one value."""
+        for i, e in enumerate(d.children()):
+            if d.kind in ("list", "tuple"):
+                e.name = str(i)
+            x = e.val
+            if not isinstance(x, Dir):
+                continue
+            self.settle_lists(x)
+            here = x.children()
+            if x.kind in ("list", "tuple") and all(isinstance(c.val, Leaf) for c in here) and not any(
+                    s.dir is x and not s.gone for s in self.scratch):
+                values = [c.val.v for c in here]
+                for c in here:
+                    c.gone = True
+                e.val = Leaf(values if x.kind == "list" else tuple(values))
 
     def each_slot(self, d):
         for e in d.slots:
@@ -823,8 +872,11 @@ class Model:
         d.away = []
 
 
-def may_require(grad, dtype):
+def may_require(grad, dtype, param=False):
+    """Floating point and complex ones do; torch loads float8 ones only as Parameters."""
     if grad and not dtype.startswith(("float", "bfloat", "complex")):
+        fail(errno.EINVAL)
+    if grad and not param and dtype.startswith("float8"):
         fail(errno.EINVAL)
 
 

@@ -355,6 +355,8 @@ def like(was, v):
     if isinstance(v, list) and isinstance(was, (list, tuple)):
         items = [like(was[min(i, len(was) - 1)] if len(was) else None, x) for i, x in enumerate(v)]
         return type(was)(items)
+    if isinstance(v, dict) and isinstance(was, dict):
+        return {k: like(was.get(k), x) for k, x in v.items()}
     if isinstance(v, int) and not isinstance(v, bool) and isinstance(was, float):
         return float(v)
     return v

@@ -3,16 +3,56 @@ import errno
 import json
 import mmap
 import os
+import signal
 import subprocess
 import threading
-import time
 
 
 class Broken(Exception):
     """The program did something that no program should."""
 
 
+class Helper:
+    """Runs programs. A process that is forked closes what its parent has open, and every close is one
+    that pthfs is told about: so programs are started by somebody who has nothing open."""
+
+    def __init__(self):
+        (ours, child_out), (child_in, theirs) = os.pipe(), os.pipe()
+        if os.fork() == 0:
+            os.close(ours)
+            os.close(theirs)
+            self.serve(os.fdopen(child_in), os.fdopen(child_out, "w"))
+        os.close(child_in)
+        os.close(child_out)
+        self.answers, self.orders = os.fdopen(ours), os.fdopen(theirs, "w")
+
+    def ask(self, what, *args):
+        print(json.dumps([what, *args]), file=self.orders, flush=True)
+        return json.loads(self.answers.readline())
+
+    def serve(self, orders, answers):
+        running = {}
+        for line in orders:
+            what, *args = json.loads(line)
+            if what == "run":
+                r = subprocess.run(args[0], cwd=args[1], capture_output=True, text=True)
+                reply = r.returncode, r.stdout, r.stderr
+            elif what == "start":  # until it says so
+                with open(args[2], "ab") as log:
+                    p = subprocess.Popen(args[0], stdout=subprocess.PIPE, stderr=log)
+                running[p.pid] = p
+                ready = any(line.startswith(args[1].encode()) for line in p.stdout)
+                reply = p.pid, None if ready else p.wait()
+            elif what == "poll":
+                reply = running[args[0]].poll()
+            else:
+                reply = running.pop(args[0]).wait()
+            print(json.dumps(reply), file=answers, flush=True)
+        os._exit(0)
+
+
 class World:
+    helper = None
     def __init__(self, pthfs, work, options=""):
         self.pthfs, self.work = pthfs, work
         self.ckpt, self.mnt = os.path.join(work, "c.pth"), os.path.join(work, "mnt")
@@ -25,16 +65,13 @@ class World:
     def mount(self, mnt=None, options=None):
         mnt = mnt or self.mnt
         options = "rw" + self.options if options is None else options
-        log = open(os.path.join(self.work, "daemon.log"), "ab")
         # -s: the end of an open file is told to the daemon after close(2) has returned; with one thread
         # what is asked next waits for it
-        p = subprocess.Popen([self.pthfs, "-f", "-s", "-o", options, self.ckpt, mnt], stdout=subprocess.PIPE,
-                             stderr=log)
-        log.close()
-        for line in p.stdout:
-            if line.startswith(mnt.encode() + b": "):
-                return p
-        raise Broken(f"it does not mount (exit {p.wait()}): {self.last_words()}")
+        pid, code = self.helper.ask("start", [self.pthfs, "-f", "-s", "-o", options, self.ckpt, mnt],
+                                    mnt + ": ", os.path.join(self.work, "daemon.log"))
+        if code is not None:
+            raise Broken(f"it does not mount (exit {code}): {self.last_words()}")
+        return pid
 
     def start(self):
         self.daemon = self.mount()
@@ -52,15 +89,19 @@ class World:
         self.fds = {}
 
     def run(self, *args, ok=(0,)):
-        r = subprocess.run([self.pthfs, *args], capture_output=True, text=True, cwd=self.work)
-        if r.returncode not in ok:
-            raise Broken(f"pthfs {' '.join(args)}: exit {r.returncode}: {r.stderr.strip()}")
-        return r
+        code, out, err = self.helper.ask("run", [self.pthfs, *args], self.work)
+        if code not in ok:
+            raise Broken(f"pthfs {' '.join(args)}: exit {code}: {err.strip()}")
+        return out
+
+    def ended(self):
+        """Its exit code, when the daemon has died."""
+        return self.helper.ask("poll", self.daemon) if self.daemon else None
 
     def stop(self):
         self.close_all()
         self.run("umount", self.mnt)
-        code = self.daemon.wait()
+        code = self.helper.ask("wait", self.daemon)
         self.daemon = None
         if code:
             raise Broken(f"the daemon ended with {code}: {self.last_words()}")
@@ -68,8 +109,8 @@ class World:
             raise Broken("an unmount left its journal behind")
 
     def kill(self):
-        self.daemon.kill()
-        self.daemon.wait()
+        os.kill(self.daemon, signal.SIGKILL)
+        self.helper.ask("wait", self.daemon)
         self.daemon = None
         self.close_all()
 
@@ -83,10 +124,9 @@ class World:
     def away(self):
         """Whatever is left of it."""
         self.close_all()
-        if self.daemon and self.daemon.poll() is None:
-            self.daemon.kill()
-            self.daemon.wait()
-        subprocess.run(["umount", "-l", self.mnt], stderr=subprocess.DEVNULL)
+        if self.daemon and self.ended() is None:
+            self.kill()
+        self.helper.ask("run", ["umount", "-l", self.mnt], "/")
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -183,11 +223,4 @@ class World:
             os.close(fd)
 
     def ls(self):
-        return json.loads(self.run("ls", "--json", self.ckpt).stdout)["entries"]
-
-    def until(self, fn):
-        for _ in range(500):
-            if fn():
-                return
-            time.sleep(0.01)
-        raise Broken("it never came true")
+        return json.loads(self.run("ls", "--json", self.ckpt))["entries"]

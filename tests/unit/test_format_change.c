@@ -109,6 +109,28 @@ static void tensor_over_a_storage_that_is_there_names_it_again(void)
 	ckpt_release(&k);
 }
 
+/* _rebuild_tensor_v3() fills a tensor that requires gradients, and torch refuses to. */
+static void what_torch_could_not_load_again_is_refused(void)
+{
+	struct source *src = sixteen();
+	struct new_tensor t = two_by_two(src);
+	uint32_t v = 0;
+	struct ckpt k;
+
+	t.dtype = DTYPE_FLOAT8_E4M3FN;
+	t.data.len = 4;
+	t.requires_grad = true;
+	ckpt_zip(&k, LIT(ONE_TENSOR));
+	EQ_I64(change_new_tensor(k.c, &t, &v, &k.e), ERR_INVALID);
+	HAS(k.e.text, "unless it is a Parameter");
+	EQ_I64(k.c->model.storages.n, 1);
+	t.parameter = true;
+	EQ_I64(change_new_tensor(k.c, &t, &v, &k.e), 0);
+	HAS(spelled(&k, v), "_rebuild_parameter(torch._utils._rebuild_tensor_v3(");
+	ckpt_release(&k);
+	source_unref(src);
+}
+
 static void tensor_beyond_its_storage_is_refused(void)
 {
 	static const int64_t shape[] = {17};
