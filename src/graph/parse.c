@@ -70,6 +70,22 @@ static int holds_bytes(const struct graph *g, oref r, struct str s, struct err *
 	return rc < 0 ? rc : same;
 }
 
+/* Protocol 2 spells no bytes as bytes(), a global that weights_only=True does not know; the spelling of
+ * all others it does: _codecs.encode("", "latin1"). */
+static oref empty_bytes(struct graph *g)
+{
+	oref module = obj_new_text(g, OBJ_KIND_STR, STR("_codecs"), MADE);
+	oref name = obj_new_text(g, OBJ_KIND_STR, STR("encode"), MADE);
+	oref encode = obj_new_global(g, module, name, MADE);
+	oref args[2] = {obj_new_text(g, OBJ_KIND_STR, STR(""), MADE),
+			obj_new_text(g, OBJ_KIND_STR, STR("latin1"), MADE)};
+	oref tuple = obj_new_seq(g, OBJ_KIND_TUPLE, args, 2, MADE);
+
+	if (encode == OREF_NIL || args[0] == OREF_NIL || args[1] == OREF_NIL || tuple == OREF_NIL)
+		return OREF_NIL;
+	return obj_new_call(g, OBJ_KIND_CALL, encode, tuple, MADE);
+}
+
 static int parse_bytes(struct graph *g, oref was, struct str s, oref *ret, struct err *e)
 {
 	enum obj_kind kind = py_is_bytearray(g, was) ? OBJ_KIND_BYTEARRAY : OBJ_KIND_BYTES;
@@ -77,6 +93,8 @@ static int parse_bytes(struct graph *g, oref was, struct str s, oref *ret, struc
 
 	if (same < 0)
 		return same;
+	if (!same && !s.n && kind == OBJ_KIND_BYTES)
+		return parse_made(empty_bytes(g), ret, e);
 	return parse_made(same ? was : obj_new_text(g, kind, s, MADE), ret, e);
 }
 

@@ -29,6 +29,7 @@ struct commit {
 	struct sink_result done;
 	const char *way;
 	const char *at; /* the file that an error is about */
+	bool *named;               /* [storages]: some tensor on it has a name */
 	VEC(struct save_run) runs; /* of the storage that was asked for last */
 	bool no_memory;
 	bool replaced; /* the new file is in place */
@@ -37,8 +38,9 @@ struct commit {
 static const struct save_run *runs_of(void *ctx, uint32_t storage, size_t *n)
 {
 	struct commit *c = ctx;
-	/* a new storage is all new: its data say so */
-	const struct dirty *d = storage < c->v->edit->base_storages ? dirty_find(c->v, storage) : NULL;
+	/* a new storage is all new: its data say so; and nobody misses what has no name */
+	bool wanted = storage < c->v->edit->base_storages && c->named[storage];
+	const struct dirty *d = wanted ? dirty_find(c->v, storage) : NULL;
 	const struct blob_run *at = d ? blob_runs(d->blob, n) : NULL;
 	c->runs.n = 0;
 	if (!d)
@@ -65,12 +67,27 @@ static bool compacts(const struct commit *c)
 	return last && (c->o->compact || c->v->opts.compact);
 }
 
+/* A file that was removed may still be open, and written to. */
+static int find_named(struct commit *c, struct err *e)
+{
+	const struct model *m = vol_model(c->v);
+	c->named = calloc(m->storages.n + 1, sizeof *c->named);
+	if (!c->named)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < m->tensors.n; i++)
+		if (m->tensors.at[i].storage != MODEL_NONE && tree_nlink(&c->v->tree, i))
+			c->named[m->tensors.at[i].storage] = true;
+	return 0;
+}
+
 static int make_plan(struct commit *c, struct err *e)
 {
 	struct volume *v = c->v;
 	struct save s = {.ck = v->ck, .compact = compacts(c), .runs = runs_of, .ctx = c};
 	pthread_rwlock_wrlock(&v->lock);
-	int rc = apply_tree(v, &s.pickle, e);
+	int rc = find_named(c, e);
+	if (rc == 0)
+		rc = apply_tree(v, &s.pickle, e);
 	if (rc == 0) {
 		s.root = root_object(v);
 		rc = checkpoint_save(&s, &c->plan, &c->places, &c->report, e);
@@ -341,6 +358,7 @@ int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_r
 		remember(v, rc, &r, &own);
 	plan_release(&c.plan);
 	free(c.places);
+	free(c.named);
 	vec_release(&c.runs);
 	pthread_mutex_unlock(&v->edit->mutex);
 	if (rc < 0 && e)

@@ -340,6 +340,7 @@ int main(void)
 	TEST(parameter_is_wrapped_and_holds_the_gradient);
 	TEST(dtype_without_a_class_is_untyped);
 	TEST(tensor_over_a_storage_that_is_there_names_it_again);
+	TEST(what_torch_could_not_load_again_is_refused);
 	TEST(tensor_beyond_its_storage_is_refused);
 	TEST(new_keys_are_those_of_no_storage_and_no_record);
 	TEST(symbols_and_words_are_the_objects_that_are_there);
