@@ -112,6 +112,24 @@ static void default_signals(void)
 	signal(SIGHUP, SIG_DFL);
 }
 
+static void *sleep_on(void *ctx)
+{
+	pause();
+	return ctx;
+}
+
+/* libfuse ends its threads by pthread_cancel(), and the C library fetches a library for the first of
+ * those, or aborts: in a sandbox, and where memory has run out. So it is done while all is well. */
+static void cancel_once(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, sleep_on, NULL) == 0) {
+		pthread_cancel(t);
+		pthread_join(t, NULL);
+	}
+}
+
 /* Writers wait for a commit, readers do not: some threads more than libfuse's 10. */
 #define RW_THREADS 16
 
@@ -122,6 +140,7 @@ static int loop(const struct fs_opts *o, struct fuse_session *se)
 
 	if (o->single)
 		return fuse_session_loop(se);
+	cancel_once();
 	cfg = fuse_loop_cfg_create();
 	if (!cfg)
 		return -ENOMEM;
@@ -137,6 +156,13 @@ static int loop(const struct fs_opts *o, struct fuse_session *se)
 	return r;
 }
 
+/* -1 is no errno: libfuse has said why by itself. */
+static int ended_badly(int r, struct err *e)
+{
+	return r == -1 ? err_set(e, ERR_SYS, "the mount ended by an error of libfuse")
+		       : err_sys(e, -r, "the mount ended by an error");
+}
+
 /* A positive end of the loop is the signal that ended it: as good an end as an unmount. */
 static int serve_ro(struct fs *fs, struct fuse_session *se, struct err *e)
 {
@@ -146,7 +172,7 @@ static int serve_ro(struct fs *fs, struct fuse_session *se, struct err *e)
 		return err_sys(e, errno, "cannot listen to signals");
 	r = loop(fs->o, se);
 	fuse_remove_signal_handlers(se);
-	return r < 0 ? err_sys(e, -r, "the mount ended by an error") : 0;
+	return r < 0 ? ended_badly(r, e) : 0;
 }
 
 static int serve_rw(struct fs *fs, struct fuse_session *se, struct err *e)
@@ -159,7 +185,7 @@ static int serve_rw(struct fs *fs, struct fuse_session *se, struct err *e)
 		return r;
 	r = loop(fs->o, se);
 	fs_end_over(&end);
-	return r < 0 ? err_sys(e, -r, "the mount ended by an error") : 0;
+	return r < 0 ? ended_badly(r, e) : 0;
 }
 
 /* libfuse leaves a mount alone whose connection was cut (abort): it would be there, dead. */

@@ -140,16 +140,18 @@ void volume_file_close(struct vfile *f)
 
 /* Another edit since: what the file shows may be somewhere else now. A file that was removed goes
  * on showing what it showed. */
-static void refresh(struct vfile *f, uint64_t ino)
+static int refresh(struct vfile *f, uint64_t ino, struct err *e)
 {
 	struct content now = {0};
 	if (f->generation == f->v->edit->generation || ino_what(ino) == INO_SCRATCH)
-		return;
-	if (vol_content(f->v, ino, &now, NULL) == 0) {
-		content_release(&f->c);
-		f->c = now;
-	}
+		return 0;
+	int rc = vol_content(f->v, ino, &now, e);
+	if (rc < 0)
+		return rc; /* what was there before may be gone */
+	content_release(&f->c);
+	f->c = now;
 	f->generation = f->v->edit->generation;
+	return 0;
 }
 
 /* Under a lock of the file's own: two readers of one open file may both find it stale. */
@@ -167,9 +169,10 @@ static int read_edited(struct vfile *f, void *buf, size_t len, uint64_t off, siz
 		rc = *got ? blob_read(b, buf, *got, off, e) : 0;
 	} else {
 		pthread_mutex_lock(&v->edit->refresh);
-		refresh(f, ino);
+		rc = refresh(f, ino, e);
 		pthread_mutex_unlock(&v->edit->refresh);
-		rc = content_read(&f->c, buf, len, off, got, e);
+		if (rc == 0)
+			rc = content_read(&f->c, buf, len, off, got, e);
 	}
 	vol_read_end(v);
 	return rc;

@@ -57,5 +57,6 @@ int lock_take(const char *path, int *ret, struct err *e)
 		return err_set(e, ERR_REFUSED, "it is being edited already, by process %d: unmount it there "
 					       "first (read-only mounts are free)", (int)pid);
 	return err_set(e, ERR_REFUSED, "it is being edited already (pthfs status tells where): unmount it "
-				       "there first (read-only mounts are free)");
+				       "there first, or wait until what was unmounted is committed "
+				       "(read-only mounts are free)");
 }

@@ -48,6 +48,15 @@ static int keep_source(struct volume *v, const struct storage *s, struct err *e)
 	return err_nomem(e);
 }
 
+static bool named(const struct volume *v, uint32_t storage)
+{
+	const struct model *m = vol_model(v);
+	for (uint32_t i = 0; i < m->tensors.n; i++)
+		if (m->tensors.at[i].storage == storage && tree_nlink(&v->tree, i))
+			return true;
+	return false;
+}
+
 static int move_storages(struct volume *v, const uint64_t *places, struct source *file, struct err *e)
 {
 	struct model *m = &v->ck->model;
@@ -63,12 +72,25 @@ static int move_storages(struct volume *v, const uint64_t *places, struct source
 		} else if (has_place) {
 			s->data = (struct extent){file, places[i], s->data.len};
 			s->file_off = places[i];
+		} else if (dirty_find(v, i) && !named(v, i)) {
+			s->data = dirty_find(v, i)->base; /* of a removed file: its writes are nobody's */
+			s->file_off = UINT64_MAX;
 		} else if (edited && s->data.src) {
 			rc = keep_bytes(v, s, e);
 			s->file_off = UINT64_MAX;
 		}
 	}
 	return rc;
+}
+
+/* Bytes of tensors that were removed: files of them may still be open. */
+static bool lies_in_old(const struct volume *v)
+{
+	const struct model *m = vol_model(v);
+	for (uint32_t i = 0; i < m->storages.n; i++)
+		if (m->storages.at[i].data.src == v->ck->file)
+			return true;
+	return false;
 }
 
 /* The old file need not be kept open when no long text of the pickle lies in it. */
@@ -235,7 +257,8 @@ int rebase(struct volume *v, const uint64_t *places, const struct stat *now, str
 		close(v->edit->lock_fd);
 		v->edit->lock_fd = fd;
 	}
-	source_unref(v->ck->file);
+	if (!lies_in_old(v) || model_keep(&v->ck->model, v->ck->file) < 0)
+		source_unref(v->ck->file);
 	v->ck->file = file;
 	v->st = *now;
 	for (size_t i = 0; i < v->edit->dirty.n; i++)

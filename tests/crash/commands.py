@@ -294,7 +294,7 @@ def witness(scene, tally, label, names, program, inject):
 
 
 def make(job, o, old):
-    if job.part == "mounts":
+    if job.name == "mount":
         return mounts.MountScene(job.folder, o.faulty, old, job.kind, job.inplace)
     if job.name == "commit":
         words = ["commit", "CK"]
@@ -325,6 +325,8 @@ def work(job, o, old):
         controls(scene, tally, label, names)
     else:
         parts = {"faults": strike, "torn": torn, "memory": memory, "compound": compound, "mounts": mounts.strike}
+        if job.name == "mount" and job.part == "memory":
+            parts["memory"] = mounts.memory
         parts[job.part](scene, tally, label, names, o.long)
     shutil.rmtree(job.folder)
     print(f"# {label}: {tally['passed']} of {tally.total()}, {len(names)} calls, "
@@ -338,7 +340,7 @@ def jobs(o):
         if way == "clone":
             few |= {"faults": ["strip", "npy", "rm", "commit"], "compound": ["strip"], "witness": ["strip"]}
         names = few[part] if part in few and not (o.long and part in ("faults", "torn", "compound", "witness")) else \
-            [*COMMANDS, "commit"]
+            [*COMMANDS, "commit"] + ["mount"] * (part == "memory")
         for name, inplace in itertools.product(names, (False, True)):
             if name in ("commit", "mount") and not mounts.can() or inplace and way != "copy":
                 continue

@@ -5,6 +5,7 @@ in it are written, and while it is unmounted. What was said to be done, and sync
 edits are kept in their order; a failed commit keeps them all. Then `commit` writes what was left.
 """
 import os
+import re
 import signal
 import subprocess
 import time
@@ -71,17 +72,22 @@ class Mount:
             env["PTHFS_FAULT"] = fault
         if os.path.exists(scene.count):
             os.unlink(scene.count)
-        outside = os.stat(self.point).st_dev
+        self.outside = os.stat(self.point).st_dev
         self.process = subprocess.Popen(
             [scene.program, "-f", "-q", "-o", "rw,inplace" if scene.inplace else "rw", scene.file, self.point],
             env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.there = self.wait(lambda: self.device() != outside)
+        self.there = self.wait(lambda: self.device() != self.outside)
 
     def device(self):
         try:
             return os.stat(self.point).st_dev
         except OSError:
             return None  # it is there, and dead
+
+    def check(self):
+        """Not that a file is made in the folder that it was mounted on."""
+        if self.device() == self.outside:
+            raise OSError("it has ended")
 
     def wait(self, what):
         end = time.monotonic() + LIMIT
@@ -138,6 +144,7 @@ class MountScene(Scene):
         for i, (_, edit) in enumerate(self.edits if mount.there else []):
             if only is None or i in only:
                 try:
+                    mount.check()
                     edit(mount.point)
                     self.results[i] = True
                 except OSError:
@@ -181,8 +188,12 @@ class MountScene(Scene):
         syncs = [i for i, ok in self.results.items() if ok and self.edits[i][0] == "sync"]
         return self.done(max(syncs, default=0))
 
-    def is_one_of(self, sets, data, part=0):
-        return any(self.make(s)[part] == data for s in sets)
+    def whole(self):
+        """The file; where an edit failed and was made again only what a reader sees in it is sure."""
+        return (read(self.file), None) if all(self.results.values()) else (None, self.contents())
+
+    def is_one_of(self, sets, what):
+        return any(self.make(s)[what[0] is None] in what for s in sets)
 
 
 def after(scene, turn):
@@ -195,13 +206,18 @@ def after(scene, turn):
     done = scene.command(["commit", "CK"])
     if done.returncode != 0:
         wrong.append(f"the next commit failed: {done.stderr!r}")
-    return read(scene.file), scene.alone(), wrong
+    return scene.whole(), scene.alone(), wrong
+
+
+def said(done):
+    """What it said, without libfuse's own lines."""
+    return re.sub(rb"(?m)^fuse: .*\n", b"", done.stderr)
 
 
 def judge(scene, done, killed, turn):
     """What is wrong, in words. What the file should be is made at the end: that takes its place."""
-    results, text, left = dict(scene.results), done.stderr, scene.left()
-    data, state, shown = read(scene.file), scene.state(), scene.contents() if left.journals else None
+    results, text, left = dict(scene.results), said(done), scene.left()
+    first, state, shown = scene.whole(), scene.state(), scene.contents() if left.journals else None
     last, alone, wrong = after(scene, turn)
     half = scene.inplace and left.journals and (killed or HALF in text)
     sure = scene.acknowledged()
@@ -213,17 +229,30 @@ def judge(scene, done, killed, turn):
         yield f"the file is {state}, {left}, and in the end it is {'' if alone else 'not '}alone"
     if killed and done.returncode != -9 or not killed and done.returncode not in (0, 32):
         yield f"exit {done.returncode}: {text[-2000:].decode(errors='replace')}"
-    if done.returncode == 32 and (text.count(b"\n") != 1 or not text.startswith(b"pthfs: ") or len(text) < 40):
+    if done.returncode == 32 and (text.count(b"\n") != 1 or not text.startswith(b"pthfs: ") or len(text) < 40 and b"out of memory" not in text):
         yield f"no proper sentence: {text!r}"
     if done.returncode == 0 and sum(left):
         yield f"says it is done, and leaves {left}"
     yield from wrong
-    if not half and not scene.is_one_of(at_once, data):
+    if not half and not scene.is_one_of(at_once, first):
         yield f"exit {done.returncode} after {results}, and the file is not what it should be: {text!r}"
-    if shown and not scene.is_one_of([(), *sets], shown, 1):
+    if shown and not scene.is_one_of([(), *sets], (None, shown)):
         yield f"exit {done.returncode} after {results}, and a reader is shown what it should not be"
     if not scene.is_one_of(sets, last):
         yield f"exit {done.returncode} after {results}, and the file does not become what it should be: {text!r}"
+
+
+def memory(scene, tally, label, names, long):
+    """Allocations fail; the calls of many threads do not come in the same order each time."""
+    n = scene.allocations()
+    for turn, at in enumerate(range(1, n + 1, 1 if long else n // 30 + 1)):
+        fault = f"nomem@{at}" + "+" * (turn % 2)
+        scene.fresh()
+        done = scene.run(fault)
+        if done.returncode == 1 and b"memory" in done.stderr and scene.state() == "old" and scene.alone():
+            tally.add(label, [])  # of the options
+            continue
+        tally.add(f"{label} {fault}", list(judge(scene, done, False, turn)))
 
 
 def strike(scene, tally, label, names, long):
