@@ -70,7 +70,11 @@ static int session_new(struct fs *fs, struct fuse_session **ret, struct err *e)
 		buf_printf(&opts, ",max_read=%u", fs->o->max_read);
 	buf_putc(&opts, '\0');
 	fs_log_catch();
-	if (!opts.failed && fuse_opt_add_arg(&args, "pthfs") == 0 &&
+	if (opts.failed) {
+		buf_release(&opts);
+		return err_nomem(e);
+	}
+	if (fuse_opt_add_arg(&args, "pthfs") == 0 &&
 			fuse_opt_add_arg(&args, "-o") == 0 &&
 			fuse_opt_add_arg(&args, opts.p) == 0 &&
 			(!fs->o->debug || fuse_opt_add_arg(&args, "-d") == 0))
@@ -198,6 +202,19 @@ static void take_away(struct fuse_session *se, const char *mnt)
 		return; /* not root: the next mount there clears it */
 }
 
+/* r: how the loop ended. What it says is not the last word. */
+static int end_commit(struct fs *fs, int r, struct err *e)
+{
+	struct err why = {0};
+	int committed = fs_end_commit(fs, &why);
+
+	if (committed < 0 && e)
+		*e = why;
+	else if (r < 0)
+		err_prefix(e, "the edits are in the checkpoint, but");
+	return committed;
+}
+
 static int serve(struct fs *fs, struct fuse_session *se, struct err *e)
 {
 	int r, committed = 0;
@@ -210,7 +227,7 @@ static int serve(struct fs *fs, struct fuse_session *se, struct err *e)
 	take_away(se, fs->mnt);
 	fs_release_all(fs);
 	if (fs->o->rw && fs->answered)
-		committed = fs_end_commit(fs, e);
+		committed = end_commit(fs, r, e);
 	return committed < 0 ? committed : r;
 }
 

@@ -26,8 +26,8 @@ struct apply {
 
 static int gather_child(struct apply *a, uint32_t node)
 {
-	oref raw = keys_raw(a->v, node), key = a->v->tree.nodes.at[node].key;
-	if (u32map_set(&a->v->edit->raw, node, raw) < 0 || vec_push(&a->objects, key) < 0)
+	oref raw, key = a->v->tree.nodes.at[node].key;
+	if (keys_raw(a->v, node, &raw, NULL) < 0 || u32map_set(&a->v->edit->raw, node, raw) < 0 || vec_push(&a->objects, key) < 0)
 		return ERR_NOMEM;
 	return vec_push(&a->objects, raw);
 }

@@ -86,19 +86,24 @@ static int edited_nodes(struct walk *w)
 	return 0;
 }
 
-/* Was it in its directory when that one came? */
-static bool came_along(const struct tree *t, uint32_t i)
+/* Did it come with its directory, or with that one's new value? */
+static bool came_along(const struct walk *w, uint32_t i)
 {
-	const struct node *dir = &t->nodes.at[t->nodes.at[i].parent];
-	return i >= dir->first && i - dir->first < dir->n;
+	const struct tree *t = &w->v->tree;
+	uint32_t parent = t->nodes.at[i].parent, was;
+	const struct node *dir = &t->nodes.at[parent];
+	if (i >= dir->first && i - dir->first < dir->n)
+		return true;
+	return u32map_get(&w->first, parent, &was) && !(t->undo.at[was].node.flags & (NODE_GONE | NODE_NEW)) &&
+	       t->undo.at[was].node.value != dir->value;
 }
 
-/* Those at the top of what is new: not what came with a directory. */
+/* Those at the top of what is new. */
 static void added_nodes(struct walk *w)
 {
 	const struct tree *t = &w->v->tree;
 	for (uint32_t i = 1; i < t->nodes.n && !w->stopped; i++) {
-		if (!(t->nodes.at[i].flags & NODE_NEW) || !tree_alive(t, i) || came_along(t, i))
+		if (!(t->nodes.at[i].flags & NODE_NEW) || !tree_alive(t, i) || came_along(w, i))
 			continue;
 		w->path.n = w->was.n = 0;
 		tree_path(t, i, &w->path);

@@ -52,11 +52,12 @@ static const struct save_run *runs_of(void *ctx, uint32_t storage, size_t *n)
 	return c->runs.at;
 }
 
-static oref root_object(struct volume *v)
+static int root_object(struct volume *v, oref *ret, struct err *e)
 {
 	if (vol_is_lone(v) && v->tree.nodes.n > 1)
-		return keys_raw(v, 1);
-	return node_value(&v->tree, 0)->obj;
+		return keys_raw(v, 1, ret, e);
+	*ret = node_value(&v->tree, 0)->obj;
+	return 0;
 }
 
 /* Another layout numbers the storages anew: what goes on being shown is not renumbered, so that
@@ -88,10 +89,10 @@ static int make_plan(struct commit *c, struct err *e)
 	int rc = find_named(c, e);
 	if (rc == 0)
 		rc = apply_tree(v, &s.pickle, e);
-	if (rc == 0) {
-		s.root = root_object(v);
+	if (rc == 0)
+		rc = root_object(v, &s.root, e);
+	if (rc == 0)
 		rc = checkpoint_save(&s, &c->plan, &c->places, &c->report, e);
-	}
 	if (rc == 0 && c->no_memory)
 		rc = err_nomem(e);
 	if (rc == 0 && (s.pickle || s.compact))

@@ -248,8 +248,9 @@ int keys_place(struct volume *v, uint64_t dir, struct str name, uint32_t *ret_di
 int keys_new(struct volume *v, uint32_t dir, struct str name, uint32_t node, oref *ret,
 		struct err *e);
 /* The object in the graph that stands at this node's place: what it was loaded from (a leaf's own
- * object may be a simpler one, that is shown), or what was put there. OREF_NIL: none (a part). */
-oref keys_raw(struct volume *v, uint32_t node);
+ * object may be a simpler one, that is shown), or what was put there. OREF_NIL: none (a part). Fails
+ * for want of memory only. */
+int keys_raw(struct volume *v, uint32_t node, oref *ret, struct err *e);
 /* A value that holds this object. */
 int keys_value(struct volume *v, oref obj, uint32_t *ret, struct err *e);
 /* Is the top object itself a tensor or a value, shown as the file `value`? */

@@ -194,7 +194,7 @@ int keys_new(struct volume *v, uint32_t dir, struct str name, uint32_t node, ore
 	if (is_number(name, &number) && wants_int(v, dir, node)) {
 		uint32_t other = spelled_otherwise(v, dir, number);
 		if (other != TREE_NONE && other != node)
-			return err_set(e, ERR_EXISTS, "%s: there is %s already, which is the same key in Python",
+			return err_set(e, ERR_UNSUPPORTED, "%s: there is %s already, which is the same key in Python",
 					STR_SHOW(name), STR_SHOW(node_name(&v->tree, other)));
 		*ret = obj_new_int(&v->ck->model.graph, number, UINT32_MAX);
 	} else {

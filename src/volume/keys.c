@@ -21,42 +21,55 @@ bool vol_is_lone(const struct volume *v)
 /* --- which object stands where ----------------------------------------------------------------- */
 
 /* Of all that tree_build() put into a directory, when the first is asked for: where they begin in
- * edit.entries. */
-static bool entries_of(struct volume *v, uint32_t dir, uint32_t *ret)
+ * edit.entries. ERR_ABSENT: they have no objects. */
+static int entries_of(struct volume *v, uint32_t dir, uint32_t *ret, struct err *e)
 {
 	const struct node *d = &v->tree.nodes.at[dir];
 	struct edit *ed = v->edit;
 	if (u32map_get(&ed->entries_of, dir, ret))
-		return true;
-	if (vol_model(v)->values.at[d->value].n < d->n || vec_room(&ed->entries, d->n + 1) < 0)
-		return false;
-	*ret = (uint32_t)ed->entries.n;
-	if (change_entries(v->ck, d->value, ed->entries.at + ed->entries.n, NULL) < 0)
-		return false;
+		return 0;
+	if (vol_model(v)->values.at[d->value].n < d->n)
+		return ERR_ABSENT;
+	uint32_t first = (uint32_t)ed->entries.n;
+	if (vec_room(&ed->entries, d->n + 1) < 0)
+		return err_nomem(e);
+	int rc = change_entries(v->ck, d->value, ed->entries.at + first, e);
+	if (rc < 0)
+		return rc == ERR_NOMEM ? rc : ERR_ABSENT;
+	if (u32map_set(&ed->entries_of, dir, first) < 0)
+		return err_nomem(e);
 	ed->entries.n += d->n;
-	return u32map_set(&ed->entries_of, dir, *ret) == 0;
+	*ret = first;
+	return 0;
 }
 
 /* Of a node that tree_build() made: its entry's object, as the graph has it. */
-static oref loaded_object(struct volume *v, uint32_t node)
+static int loaded_object(struct volume *v, uint32_t node, oref *ret, struct err *e)
 {
 	const struct tree *t = &v->tree;
 	uint32_t dir = t->nodes.at[node].parent, first;
 	u32map_get(&v->edit->home, node, &dir);
 	const struct node *d = &t->nodes.at[dir];
-	if (vol_is_lone(v))
-		return node_value(t, node)->obj;
-	if (node < d->first || node - d->first >= d->n || !entries_of(v, dir, &first))
-		return OREF_NIL;
-	return v->edit->entries.at[first + node - d->first];
+	oref obj = vol_is_lone(v) ? node_value(t, node)->obj : OREF_NIL;
+	if (!vol_is_lone(v) && node >= d->first && node - d->first < d->n) {
+		int rc = entries_of(v, dir, &first, e);
+		if (rc < 0 && rc != ERR_ABSENT)
+			return rc;
+		if (rc == 0)
+			obj = v->edit->entries.at[first + node - d->first];
+	}
+	*ret = obj;
+	return 0;
 }
 
-oref keys_raw(struct volume *v, uint32_t node)
+int keys_raw(struct volume *v, uint32_t node, oref *ret, struct err *e)
 {
 	uint32_t raw;
-	if (u32map_get(&v->edit->raw, node, &raw) || u32map_get(&v->edit->raw_before, node, &raw))
-		return raw;
-	return loaded_object(v, node);
+	if (u32map_get(&v->edit->raw, node, &raw) || u32map_get(&v->edit->raw_before, node, &raw)) {
+		*ret = raw;
+		return 0;
+	}
+	return loaded_object(v, node, ret, e);
 }
 
 /* What a value shows can be a simpler object (the number in a numpy scalar): here is which one it
@@ -210,10 +223,13 @@ static int move_one(struct volume *v, uint32_t node, uint32_t dir, oref key, str
 		struct err *e)
 {
 	uint32_t from = v->tree.nodes.at[node].parent;
-	oref raw = keys_raw(v, node);
+	oref raw;
+	int rc = keys_raw(v, node, &raw, e);
+	if (rc < 0)
+		return rc;
 	if (note_home(v, node) < 0 || set_raw(v, node, raw) < 0)
 		return err_nomem(e);
-	int rc = tree_move(&v->tree, node, dir, key, name, e);
+	rc = tree_move(&v->tree, node, dir, key, name, e);
 	if (rc < 0)
 		return rc;
 	keys_touch(v, from);
@@ -240,7 +256,8 @@ static int move_twins(struct volume *v, uint32_t node, uint32_t dir, oref key, s
 		struct err *e)
 {
 	uint32_t from = v->tree.nodes.at[node].parent, other;
-	int rc = 0;
+	oref raw;
+	int rc = keys_raw(v, node, &raw, e);
 	for (uint32_t twin = tree_twin(&v->tree, from, TREE_NONE); rc == 0 && twin != TREE_NONE;
 			twin = tree_twin(&v->tree, from, twin)) {
 		other = twin_child(v, twin, node);
@@ -249,7 +266,7 @@ static int move_twins(struct volume *v, uint32_t node, uint32_t dir, oref key, s
 	}
 	for (uint32_t twin = tree_twin(&v->tree, dir, TREE_NONE); rc == 0 && twin != TREE_NONE;
 			twin = tree_twin(&v->tree, dir, twin))
-		rc = add_one(v, twin, key, name, v->tree.nodes.at[node].value, keys_raw(v, node), &other, e);
+		rc = add_one(v, twin, key, name, v->tree.nodes.at[node].value, raw, &other, e);
 	return rc;
 }
 
@@ -377,10 +394,13 @@ int keys_link(struct volume *v, uint32_t node, uint32_t dir, struct str name, ui
 		struct err *e)
 {
 	size_t mark = v->tree.undo.n;
+	oref raw;
 	int rc = may_edit(v, dir, e);
 	if (rc == 0 && tree_find(&v->tree, dir, name) != TREE_NONE)
 		rc = err_set(e, ERR_EXISTS, "%s is there already", STR_SHOW(name));
 	if (rc == 0)
-		rc = add_everywhere(v, dir, name, v->tree.nodes.at[node].value, keys_raw(v, node), ret, e);
+		rc = keys_raw(v, node, &raw, e);
+	if (rc == 0)
+		rc = add_everywhere(v, dir, name, v->tree.nodes.at[node].value, raw, ret, e);
 	return undone(v, mark, rc);
 }

@@ -126,9 +126,12 @@ static int put_leaf(struct volume *v, const struct target *t, struct blob *b, st
 {
 	size_t mark = v->tree.undo.n;
 	struct buf text;
-	oref obj = OREF_NIL, was = keys_raw(v, t->node);
+	oref obj = OREF_NIL, was;
+	int rc = keys_raw(v, t->node, &was, e);
+	if (rc < 0)
+		return rc;
 	buf_init(&text, TEXT_MAX);
-	int rc = vol_blob_text(b, &text, e);
+	rc = vol_blob_text(b, &text, e);
 	if (rc == 0)
 		rc = obj_parse_text(graph(v), was, buf_view(&text), &obj, e);
 	if (rc == ERR_UNSUPPORTED && put_is_shown(v, t, buf_view(&text))) {
@@ -148,10 +151,13 @@ static int put_json(struct volume *v, const struct target *t, struct blob *b, st
 {
 	size_t mark = v->tree.undo.n;
 	struct buf text;
-	oref obj = OREF_NIL, was = t->node == TREE_NONE ? OREF_NIL : keys_raw(v, t->node);
+	oref obj = OREF_NIL, was = OREF_NIL;
 	uint32_t value, node;
+	int rc = t->node == TREE_NONE ? 0 : keys_raw(v, t->node, &was, e);
+	if (rc < 0)
+		return rc;
 	buf_init(&text, TEXT_MAX);
-	int rc = vol_blob_text(b, &text, e);
+	rc = vol_blob_text(b, &text, e);
 	if (rc == 0)
 		rc = obj_parse_json(graph(v), was, buf_view(&text), &obj, e);
 	buf_release(&text);

@@ -257,13 +257,15 @@ static bool can_restore(const struct volume *v, const struct target *t, uint32_t
 static int parses(struct volume *v, uint32_t node, struct blob *b, struct err *e)
 {
 	struct buf text;
-	oref obj;
+	oref obj, was;
 	if (node_value(&v->tree, node)->kind != VALUE_LEAF)
 		return 0;
 	buf_init(&text, TEXT_MAX);
 	int rc = vol_blob_text(b, &text, e);
 	if (rc == 0)
-		rc = obj_parse_text(&v->ck->model.graph, keys_raw(v, node), buf_view(&text), &obj, e);
+		rc = keys_raw(v, node, &was, e);
+	if (rc == 0)
+		rc = obj_parse_text(&v->ck->model.graph, was, buf_view(&text), &obj, e);
 	buf_release(&text);
 	return rc;
 }
@@ -304,12 +306,14 @@ static int like_value(struct volume *v, const struct target *t, uint32_t was, st
 {
 	size_t mark = v->tree.undo.n;
 	struct buf text;
-	oref obj = OREF_NIL;
+	oref obj = OREF_NIL, like;
 	uint32_t value, node;
 	buf_init(&text, TEXT_MAX);
 	int rc = vol_blob_text(b, &text, e);
 	if (rc == 0)
-		rc = obj_parse_text(&v->ck->model.graph, keys_raw(v, was), buf_view(&text), &obj, e);
+		rc = keys_raw(v, was, &like, e);
+	if (rc == 0)
+		rc = obj_parse_text(&v->ck->model.graph, like, buf_view(&text), &obj, e);
 	buf_release(&text);
 	if (rc == 0)
 		rc = keys_value(v, obj, &value, e);

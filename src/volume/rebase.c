@@ -162,20 +162,24 @@ static void forget_edits(struct volume *v)
 {
 	struct edit *d = v->edit;
 	struct u32map none = {0};
+	bool kept = true;
 	for (uint32_t i = 0; i < v->tree.nodes.n; i++) {
 		uint32_t raw;
 		if (v->tree.nodes.at[i].flags & NODE_GONE)
 			u32map_set(&d->lost, i, 1);
 		if (u32map_get(&d->raw, i, &raw))
-			u32map_set(&d->raw_before, i, raw);
+			kept = u32map_set(&d->raw_before, i, raw) == 0 && kept;
 	}
 	for (size_t i = 0; i < d->left.n; i++)
 		d->left.at[i].key = OREF_NIL; /* not known to who takes up the edits to come after a crash */
-	u32map_release(&d->raw);
+	if (kept) { /* or, without memory, they stay where they are: they are right, too */
+		u32map_release(&d->raw);
+		d->raw = none;
+	}
 	u32map_release(&d->renamed);
 	u32map_release(&d->home);
 	u32map_release(&d->asked);
-	d->raw = d->renamed = d->home = d->asked = none;
+	d->renamed = d->home = d->asked = none;
 	tree_forget_undo(&v->tree);
 	tree_record_undo(&v->tree);
 	graph_forget_undo(&v->ck->model.graph);
