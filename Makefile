@@ -21,7 +21,7 @@ FAULTS ?=
 VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)$(if $(FAULTS),-faults)
 B := build/$(VARIANT)
 
-ROOMS := util io box graph pickle model format overlay tree view check volume fs cli
+ROOMS := util io box graph pickle model format overlay tree view engine check volume inspect fs cli
 CC ?= cc
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes \
@@ -62,7 +62,7 @@ $(B)/%.o: src/%.c Makefile
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The loops over elements: gcc makes vector code of them at -O3 only.
-$(B)/check/%.o: ALL_CFLAGS += $(if $(filter -O2,$(CFLAGS)),-O3)
+$(B)/engine/%.o $(B)/check/%.o: ALL_CFLAGS += $(if $(filter -O2,$(CFLAGS)),-O3)
 
 $(B)/unit/%: tests/unit/%.c tests/lib/tap.h $(LIB)
 	@mkdir -p $(@D)

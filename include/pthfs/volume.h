@@ -37,10 +37,14 @@ enum volume_mode {
 	              * wait in a journal */
 };
 
+enum validate { VALIDATE_WARN, VALIDATE_OFF, VALIDATE_STRICT };
+
 struct volume_opts {
 	enum volume_mode mode;
 	bool inplace;       /* commit by patching the file itself (redo journal) */
 	bool compact;       /* commit in torch's own layout */
+	enum validate validate; /* of edited tensors before a commit */
+	const char *device;     /* that validates: engine_open()'s; NULL: "auto" */
 	bool salvage;
 	bool show_hidden;   /* list the hidden names in readdir */
 	uint32_t max_names; /* 0: the default */
@@ -166,6 +170,7 @@ int volume_sync(struct volume *v, struct vfile *f, struct err *e);
 struct commit_opts {
 	bool dry_run;
 	bool compact;  /* also when nothing else changed */
+	bool force;    /* also what VALIDATE_STRICT refuses */
 	bool unmounting; /* nobody needs the volume afterwards: the journal goes */
 	const char *output; /* another file, which must not exist yet; the checkpoint stays as it is, and
 	                     * the edits stay edits. NULL: the checkpoint */
@@ -178,12 +183,16 @@ struct commit_result {
 	uint64_t written;  /* bytes (dry run: that would be) */
 	uint64_t size;     /* of the file now */
 	uint64_t dead;     /* bytes in it that compact would give back */
+	uint64_t suspects; /* edited tensors that the validation finds suspicious: volume_suspects() */
 	const char *way;   /* "cloned and patched", "copied", "patched in place", static */
 };
 /* All or nothing. Reading goes on meanwhile, writing waits. ERR_REFUSED: the checkpoint is not the
  * one that was opened any more; nothing was touched, the edits stay in the journal. */
 int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_result *ret,
 		struct err *e);
+/* The edited tensors that the last commit, or the last try, found suspicious, a line each: "KEY: 3 NaN
+ * (was 0)"; `status` has them too. Strict validation refuses a commit with ERR_REFUSED. */
+void volume_suspects(struct volume *v, struct buf *out);
 /* Drops every edit: the volume shows the checkpoint again, and the journal is empty. */
 int volume_revert(struct volume *v, struct err *e);
 /* How far the commit that is going on is; false: none is. Takes no lock. */

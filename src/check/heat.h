@@ -2,7 +2,7 @@
 #ifndef PTHFS_CHECK_HEAT_H
 #define PTHFS_CHECK_HEAT_H
 
-#include "decode.h"
+#include <pthfs/decode.h>
 
 #define HEAT_SIDE 128                    /* cells in a row and in a column, gaps included */
 #define HEAT_LEVELS 33                   /* colours; the one in the middle is 0 */

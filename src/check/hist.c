@@ -4,7 +4,8 @@
  * are no more than 64 different ones: otherwise bars would come and go as an artefact. Where all
  * elements are equal, the range is one wider on both sides, as torch.histc does it.
  */
-#include "stats.h"
+#include <pthfs/check.h>
+#include <pthfs/decode.h>
 
 #include <float.h>
 #include <math.h>
@@ -56,6 +57,8 @@ int hist_fill(const struct content *c, enum dtype dt, struct stats *s, struct er
 {
 	struct hist h;
 
+	if (!s->finite)
+		return 0;
 	choose_range(s);
 	h = (struct hist){.bin = s->hist, .bins = s->bins, .half = 1};
 	if (isinf(s->hist_max - s->hist_min))

@@ -11,7 +11,8 @@
  * ones, so places are computed for wide letters. Everything is read before anything is written.
  */
 #include "heat.h"
-#include "stats.h"
+#include <pthfs/check.h>
+#include <pthfs/decode.h>
 #include "svg.h"
 
 #include <inttypes.h>
@@ -302,8 +303,10 @@ int svg_of(const struct content *c, enum dtype dt, const int64_t *shape, unsigne
 		struct str title, struct buf *out, struct err *e)
 {
 	struct picture p = {.kind = decoded_kind(dt), .nbytes = c->size};
-	int rc = stats_of(c, dt, true, &p.s, e);
+	int rc = stats_of(c, dt, &p.s, e);
 
+	if (rc == 0)
+		rc = hist_fill(c, dt, &p.s, e);
 	if (rc == 0)
 		rc = heat_of(c, dt, shape, ndim, &p.heat, e);
 	if (rc < 0)

@@ -153,7 +153,7 @@ static int stats_text(const struct volume *v, uint32_t tensor, struct buf *out, 
 	int rc = content_tensor(m, tensor, &c, e);
 	if (rc < 0)
 		return rc;
-	rc = stats_of(&c, (enum dtype)m->tensors.at[tensor].dtype, false, &s, e);
+	rc = engine_stats(engine_cpu(), &c, (enum dtype)m->tensors.at[tensor].dtype, &s, e);
 	content_release(&c);
 	if (rc < 0)
 		return rc;

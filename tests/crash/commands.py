@@ -4,7 +4,15 @@
 
 FAULTY is pthfs built with FAULTS=1, PROGRAM the ordinary one, DATA tests/data. WAY is how the file
 system of FOLDER lets a new file be made: clone (blocks are shared) or copy; on copy, commands are
-also made to change the file in place. PART: faults compound witness controls mounts; none: all.
+also made to change the file in place. Without --long a sample is taken. PART, none for all of them:
+
+    faults    each call that changes something: killed, failed in each way, short
+    torn      killed in the middle of small writes to the file itself
+    memory    each allocation of the process fails
+    compound  killed; then what is done next is killed, or fails, at each of its calls
+    mounts    a mount that is edited and unmounted (mounts.py)
+    witness   strace instead of the fault layer, on PROGRAM
+    controls  what must be caught
 
 Afterwards the checkpoint is the old one or the new one, whole, with its mode and attributes: at
 once, or, in place, after the next command that writes, and until then that is what readers are
@@ -167,7 +175,7 @@ def torn(scene, tally, label, names, long):
         scene.run(small)
         calls = scene.calls()[0]
         at = [i + 1 for i, name in enumerate(calls) if name == "pwrite"]
-        for turn, n in enumerate(at if long else at[::len(at) // 60 + 1]):
+        for turn, n in enumerate(at[::len(at) // (400 if long else 60) + 1]):
             kind = ("kill", "kill", "enospc")[turn % 3]
             scene.fresh()
             done = scene.run(f"{small},{kind}@{n}" + ("+" if kind == "enospc" else ""))
@@ -187,7 +195,7 @@ def memory(scene, tally, label, names, long):
             scene.fresh()
             done = scene.run(f"nomem@{at}{on}")
             wrong = list(judge(scene, done, False))
-            if not scene.calls()[1] and at < n:  # the last one does not always come
+            if not scene.calls()[1] and at < n - 4:  # the last ones do not always come
                 wrong.append("the fault never struck")
             wrong += aftermath(scene, done, turn, bool(on))
             tally.add(f"{label} nomem@{at}{on}", wrong)

@@ -24,7 +24,8 @@ static inline struct stats kit_stats(enum dtype dt, const void *p, size_t n, boo
 	struct content c = kit_content(p, n);
 	struct stats s = {0};
 
-	OK(stats_of(&c, dt, hist, &s, NULL) == 0);
+	OK(stats_of(&c, dt, &s, NULL) == 0);
+	OK(!hist || hist_fill(&c, dt, &s, NULL) == 0);
 	content_release(&c);
 	return s;
 }

@@ -3,7 +3,7 @@
  * A piece is a whole number of blocks of any dtype. Behind the bytes of the last one there is room
  * for a group of zeros, which decoders may turn into numbers that nobody is shown.
  */
-#include "decode.h"
+#include <pthfs/decode.h>
 
 #include <stdlib.h>
 #include <string.h>

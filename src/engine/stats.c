@@ -17,7 +17,7 @@
  * finite has none, so only the others are looked at one by one. Finite doubles beyond 1e154 may
  * overflow a sum or a square: mean is then Inf or NaN, as in torch, and std is Inf.
  */
-#include "stats.h"
+#include "tally.h"
 
 #include <math.h>
 #include <string.h>
@@ -173,22 +173,15 @@ void tally_finish(const struct tally *t, enum decoded kind, struct stats *ret)
 	*ret = s;
 }
 
-int stats_of(const struct content *c, enum dtype dt, bool want_hist, struct stats *ret,
-		struct err *e)
+int stats_of(const struct content *c, enum dtype dt, struct stats *ret, struct err *e)
 {
 	struct tally t;
-	struct stats s;
 	int rc;
 
 	tally_init(&t);
 	rc = blocks_each(c, dt, tally_block, &t, e);
-	if (rc < 0)
-		return rc;
-	tally_finish(&t, decoded_kind(dt), &s);
-	if (want_hist && s.finite)
-		rc = hist_fill(c, dt, &s, e);
 	if (rc == 0)
-		*ret = s;
+		tally_finish(&t, decoded_kind(dt), ret);
 	return rc;
 }
 

@@ -7,7 +7,7 @@
  *
  * The input is native byte order, as content_tensor() delivers it.
  */
-#include "decode.h"
+#include <pthfs/decode.h>
 
 #include <float.h>
 #include <math.h>

@@ -177,7 +177,7 @@ static void a_read_error_is_passed_on_and_the_result_left_alone(void)
 	struct stats s = {.count = 77};
 	struct err e = {0};
 
-	EQ_I64(stats_of(&c, DTYPE_FLOAT32, true, &s, &e), ERR_TRUNCATED);
+	EQ_I64(stats_of(&c, DTYPE_FLOAT32, &s, &e), ERR_TRUNCATED);
 	HAS(e.text, "1048576");
 	EQ_I64(s.count, 77);
 	content_release(&c);

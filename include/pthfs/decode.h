@@ -1,11 +1,12 @@
-/* decode.h - elements as doubles, a block at a time. Private to the check room.
+/* decode.h - elements as doubles, a block at a time. For the rooms that look at
+ * every element: engine and check.
  *
  * Whatever the dtype is, the engines see doubles: exact for every type but 64-bit integers beyond
  * 2^53, which are rounded to the nearest. Complex elements are their modulus (NaN when a part is
  * NaN, else Inf when a part is infinite); types without numbers are 1, or 0 where all bits are.
  */
-#ifndef PTHFS_CHECK_DECODE_H
-#define PTHFS_CHECK_DECODE_H
+#ifndef PTHFS_DECODE_H
+#define PTHFS_DECODE_H
 
 #include <pthfs/content.h>
 
@@ -47,5 +48,8 @@ enum decoded decoded_kind(enum dtype dt);
  * at the end that is no whole element is not looked at. Reads 1 MiB at a time. */
 typedef void block_fn(void *ctx, double *x, size_t n);
 int blocks_each(const struct content *c, enum dtype dt, block_fn *fn, void *ctx, struct err *e);
+
+/* Moves the finite ones to the front; returns how many. */
+size_t keep_finite(double *x, size_t n);
 
 #endif
