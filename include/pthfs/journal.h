@@ -112,6 +112,12 @@ int journal_sync(struct journal *j, struct err *e);
 int journal_note(struct journal *j, const char *sentence, struct err *e);
 int journal_coming(struct journal *j, const struct stat *coming, struct err *e);
 
+/* Takes the bytes of blobs that are dead off the end, as far as there is nothing else among them: the
+ * room on the disk is free again. Reads every frame's head. *trimmed: something went; whatever was
+ * mapped from a dead blob must be forgotten then. */
+typedef bool journal_dead_fn(void *ctx, uint32_t blob);
+int journal_trim(struct journal *j, journal_dead_fn *dead, void *ctx, bool *trimmed, struct err *e);
+
 /* Empties it for a new life: header anew for b (with a new salt), frames gone, synced. Readers of
  * journal_source() must have let go of what they had mapped. */
 int journal_reset(struct journal *j, const struct journal_bind *b, struct err *e);

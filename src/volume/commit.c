@@ -239,11 +239,23 @@ static int settle(struct commit *c, struct err *e)
 	return rc;
 }
 
+/* edit_sync(), with reading going on meanwhile. */
+static int sync_journal(struct volume *v, struct err *e)
+{
+	int rc = v->edit->journal ? journal_sync(v->edit->journal, e) : 0;
+	if (rc == 0)
+		return 0;
+	pthread_rwlock_wrlock(&v->lock);
+	rc = edit_sync(v, e);
+	pthread_rwlock_unlock(&v->lock);
+	return rc;
+}
+
 static int realize(struct commit *c, struct err *e)
 {
 	struct volume *v = c->v;
 	bool here = v->opts.inplace && !c->o->output;
-	int rc = v->edit->journal && !c->o->output ? journal_sync(v->edit->journal, e) : 0;
+	int rc = c->o->output ? 0 : sync_journal(v, e);
 	if (rc == 0)
 		rc = here ? patch_file(c, e) : replace_file(c, e);
 	if (c->replaced) {

@@ -278,6 +278,7 @@ void edit_close(struct volume *v)
 	u32map_release(&d->raw_before);
 	u32map_release(&d->retyped);
 	u32map_release(&d->lost);
+	vec_release(&d->parted);
 	u32map_release(&d->entries_of);
 	vec_release(&d->entries);
 	u32map_release(&d->changed);

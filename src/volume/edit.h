@@ -20,6 +20,7 @@
 
 #include "internal.h"
 #include <pthfs/change.h>
+#include <pthfs/check.h>
 #include <pthfs/journal.h>
 #include <pthfs/overlay.h>
 #include <pthfs/parse.h>
@@ -52,6 +53,7 @@ struct scratch {
 	struct str name; /* in the directory itself (not in a view), malloc */
 	struct blob *blob;
 	uint8_t kind; /* by the end of its name: enum scratch_kind */
+	_Atomic unsigned open; /* files */
 	bool gone;    /* removed, or became a key: open files still know it */
 	uint64_t became; /* inode; 0: nothing, it was removed. See stage_now() */
 	struct timespec changed;
@@ -74,6 +76,12 @@ struct left {
 	oref key;        /* that it had; OREF_NIL: a list item, or there was a commit since */
 };
 
+/* A node that was removed through one name of a directory that has others: twins.c. */
+struct parted {
+	uint32_t node;
+	pid_t pid; /* who did */
+};
+
 struct edit {
 	bool on;      /* open for editing */
 	bool replay;  /* edits come from the journal: they are not told to it again */
@@ -88,10 +96,12 @@ struct edit {
 	VEC(struct stage *) stages;
 	VEC(struct scratch) scratch;
 	VEC(uint32_t) live;       /* those of scratch that are not gone */
+	uint64_t dead_bytes;      /* of those that went, in the journal: scratch_trim() */
 	VEC(struct left) left;
 	struct ghost ghosts[GHOSTS];
 	pid_t ghost_pid[GHOSTS]; /* who took it away; 0: nobody. Apart, to be looked through quickly */
 	unsigned next_ghost;
+	VEC(struct parted) parted; /* since the last commit */
 	struct u32map renamed;    /* node -> its key (oref) at the last commit, when that is another */
 	struct u32map home;       /* node -> its directory at the last commit, when that is another */
 	struct u32map made;       /* value -> its object, of those made here: keys_value() */
@@ -121,6 +131,8 @@ struct edit {
 int edit_prepare(struct volume *v, const char *path, struct err *e);
 int edit_start(struct volume *v, struct err *e);
 void edit_close(struct volume *v);
+/* journal_sync(); without room, what removed files have in the journal goes first. Editor. */
+int edit_sync(struct volume *v, struct err *e);
 /* Around every edit: EROFS when the volume is not open for it. */
 int edit_begin(struct volume *v, struct err *e);
 void edit_end(struct volume *v);
@@ -221,6 +233,12 @@ int scratch_retell(struct volume *v, uint32_t i, struct err *e); /* stage_retell
 /* There is none, and no name has been left. */
 void scratch_forget(struct volume *v);
 void scratch_release(struct volume *v);
+/* Gives back what removed files have in the journal, as far as it can be, and nobody has them open. all:
+ * however little it is. Editor. */
+void scratch_trim(struct volume *v, bool all);
+/* A file of this inode, scratch or not, is open; is closed. Reader or editor; nobody. */
+void scratch_opened(struct volume *v, uint64_t ino);
+void scratch_closed(struct volume *v, uint64_t ino);
 bool scratch_in(const struct volume *v, uint32_t dir);
 /* The node whose type a file of this name has again, or TREE_NONE. */
 uint32_t scratch_typed(const struct volume *v, uint32_t dir, struct str name);
@@ -236,6 +254,15 @@ void ghost_over(struct volume *v, uint64_t dir, struct str name);
 void ghost_hide(struct volume *v, uint64_t dir, struct str name);
 bool ghost_hides(const struct volume *v, uint64_t dir, struct str name);
 void ghost_show(struct volume *v, uint64_t dir, struct str name);
+pid_t ghost_caller(void); /* of volume_caller(); 0: nobody */
+
+/* --- twins.c ---------------------------------------------------------------------------------------- */
+
+/* edit_remove_node() for a caller who may be in the middle of `rm -r`; of a directory (which is empty
+ * by now): what he has removed through this name is there again under its other ones. */
+int twins_remove(struct volume *v, uint32_t node, struct err *e);
+int twins_remove_dir(struct volume *v, uint32_t node, struct err *e);
+int twins_restore(struct volume *v, uint32_t node, struct err *e); /* replay.c: alone */
 
 /* --- keys.c, key_names.c: on nodes of the tree, for every node that shows the same container ----- */
 
@@ -274,6 +301,7 @@ void keys_touch(struct volume *v, uint32_t dir);
 int ops_rename(struct volume *v, struct str from, struct str to, struct err *e);
 int ops_remove(struct volume *v, struct str path, struct err *e);
 int ops_mkdir(struct volume *v, struct str path, struct err *e);
+int ops_back(struct volume *v, struct str path, struct err *e);
 int ops_link(struct volume *v, struct str from, struct str to, struct err *e);
 int ops_put(struct volume *v, const struct target *t, const struct blob *b, struct err *e);
 int ops_again(struct volume *v, const struct target *t, const struct blob *b, struct err *e);

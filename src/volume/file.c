@@ -116,6 +116,7 @@ static int open_file(struct volume *v, uint64_t ino, struct vfile **ret, struct 
 	}
 	if (ino_what(ino) == INO_TENSOR)
 		f->dtype = (enum dtype)vol_model(v)->tensors.at[ino_index(ino)].dtype;
+	scratch_opened(v, ino);
 	*ret = f;
 	return 0;
 }
@@ -134,6 +135,7 @@ void volume_file_close(struct vfile *f)
 		return;
 	if (f->writing)
 		stage_leave(f);
+	scratch_closed(f->v, f->ino);
 	content_release(&f->c);
 	free(f);
 }

@@ -20,6 +20,11 @@ void volume_caller(pid_t pid)
 	caller = pid;
 }
 
+pid_t ghost_caller(void)
+{
+	return caller;
+}
+
 static struct str meta_stem(const struct volume *v, struct str name)
 {
 	if (!v->edit || !caller || name.n <= 5 || !str_ends(name, STR(".meta")))

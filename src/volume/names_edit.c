@@ -135,6 +135,7 @@ static int create(struct volume *v, uint64_t dir, struct str name, struct vattr 
 	if (rc < 0)
 		return rc;
 	**f = (struct vfile){.v = v, .ino = ino_make(i, INO_SCRATCH), .writing = true};
+	scratch_opened(v, (*f)->ino);
 	ghost_over(v, dir, name);
 	edit_changed_node(v, p.dir);
 	return vol_attr(v, (*f)->ino, ret, e);
@@ -256,12 +257,13 @@ static int unlink_place(struct volume *v, struct place *p, struct err *e)
 		if (goes_along(v, p->node))
 			return ask_to_go(v, p, e);
 		ghost_add(v, p->at, p->told);
-		return edit_remove_node(v, p->node, e);
+		return twins_remove(v, p->node, e);
 	case GHOST:
 		ghost_remove(v, p->ino);
 		return 0;
 	case SCRATCH:
 		scratch_remove(v, p->scratch);
+		scratch_trim(v, false);
 		edit_changed_node(v, p->dir);
 		return 0;
 	case COMPANION:
@@ -304,7 +306,7 @@ static int remove_dir(struct volume *v, struct place *p, struct err *e)
 		return ask_to_go(v, p, e);
 	if (node_value(&v->tree, p->node)->kind == VALUE_PARTS)
 		ghost_add(v, p->at, p->told);
-	return edit_remove_node(v, p->node, e);
+	return twins_remove_dir(v, p->node, e);
 }
 
 int volume_rmdir(struct volume *v, uint64_t dir, struct str name, struct err *e)

@@ -2,6 +2,7 @@
  *
  *	{"op": "rename", "from": "module.a", "to": "a"}      paths in the tree, at that moment
  *	{"op": "remove", "path": "optimizer"}
+ *	{"op": "back", "path": "model/a"}                    that was removed, is there again; alone
  *	{"op": "mkdir", "path": "model"}
  *	{"op": "link", "from": "a", "to": "b"}
  *	{"op": "storage", "blob": 7, "path": "a"}            blob 7 is the storage of tensor a
@@ -117,6 +118,15 @@ int ops_mkdir(struct volume *v, struct str path, struct err *e)
 {
 	struct op o;
 	if (!op_begin(v, &o, "mkdir"))
+		return 0;
+	op_str(&o, "path", path);
+	return op_end(v, &o, e);
+}
+
+int ops_back(struct volume *v, struct str path, struct err *e)
+{
+	struct op o;
+	if (!op_begin(v, &o, "back"))
 		return 0;
 	op_str(&o, "path", path);
 	return op_end(v, &o, e);

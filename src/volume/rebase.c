@@ -180,6 +180,7 @@ static void forget_edits(struct volume *v)
 	u32map_release(&d->home);
 	u32map_release(&d->asked);
 	d->renamed = d->home = d->asked = none;
+	d->parted.n = 0;
 	tree_forget_undo(&v->tree);
 	tree_record_undo(&v->tree);
 	graph_forget_undo(&v->ck->model.graph);
@@ -284,6 +285,7 @@ int edit_revert(struct volume *v, struct err *e)
 	struct journal_bind b;
 	stage_drop_all(v);
 	scratch_forget(v);
+	d->parted.n = 0;
 	dirty_release(v); /* data is what it was */
 	memset(&d->dirty_of, 0, sizeof d->dirty_of);
 	tree_undo(&v->tree, 0);

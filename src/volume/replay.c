@@ -234,6 +234,18 @@ static int do_remove(struct replay *r)
 	return keys_remove(r->v, node, r->e);
 }
 
+static int do_back(struct replay *r)
+{
+	uint32_t dir, node = TREE_NONE;
+	struct str name;
+	int rc = place_of(r, buf_view(&r->op.path), &dir, &name);
+	if (rc == 0)
+		node = tree_find_gone(&r->v->tree, dir, name);
+	if (rc == 0 && node == TREE_NONE)
+		rc = bad(r, "nothing of that name was removed");
+	return rc < 0 ? rc : twins_restore(r->v, node, r->e);
+}
+
 static int do_mkdir(struct replay *r)
 {
 	uint32_t dir, node;
@@ -388,7 +400,7 @@ static int replay_op(struct replay *r)
 	static const struct {
 		const char *name;
 		int (*fn)(struct replay *r);
-	} ops[] = {{"rename", do_rename}, {"remove", do_remove}, {"mkdir", do_mkdir}, {"link", do_link},
+	} ops[] = {{"rename", do_rename}, {"remove", do_remove}, {"back", do_back}, {"mkdir", do_mkdir}, {"link", do_link},
 			{"storage", do_storage}, {"copy", do_copy}, {"put", do_put}, {"again", do_again},
 			{"meta", do_meta}, {"value", do_value}};
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {

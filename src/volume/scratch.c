@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define MAX_SCRATCH (1u << 22)
+#define TRIM_LEAST (1u << 20) /* bytes: looking through the journal has to be worth it */
 
 static uint8_t kind_of(struct str name)
 {
@@ -64,11 +65,78 @@ void scratch_remove(struct volume *v, uint32_t i)
 {
 	struct edit *d = v->edit;
 	d->scratch.at[i].gone = true;
+	d->dead_bytes += blob_dirty(d->scratch.at[i].blob);
 	for (size_t k = d->live.n; k-- > 0;) /* the latest is the likely one */
 		if (d->live.at[k] == i) {
 			d->live.at[k] = d->live.at[--d->live.n];
 			break;
 		}
+}
+
+/* Removed, under all its names, and never became a key. */
+static bool is_dead(void *ctx, uint32_t blob)
+{
+	struct volume *v = ctx;
+	bool dead = false;
+	for (size_t i = v->edit->scratch.n; i-- > 0;) {
+		const struct scratch *s = &v->edit->scratch.at[i];
+		if (blob_id(s->blob) != blob)
+			continue;
+		if (!s->gone || s->became || atomic_load(&s->open))
+			return false;
+		dead = true;
+	}
+	return dead;
+}
+
+void scratch_trim(struct volume *v, bool all)
+{
+	struct edit *d = v->edit;
+	struct err e = {0};
+	bool trimmed;
+	if (!d->journal || !d->dead_bytes)
+		return;
+	if (!all && (d->dead_bytes < TRIM_LEAST || d->dead_bytes < journal_size(d->journal) / 8))
+		return;
+	d->dead_bytes = 0;
+	for (size_t i = 0; i < d->scratch.n; i++)
+		if (d->scratch.at[i].gone && atomic_load(&d->scratch.at[i].open))
+			d->dead_bytes += blob_dirty(d->scratch.at[i].blob);
+	if (journal_trim(d->journal, is_dead, v, &trimmed, &e) < 0)
+		log_add(v->log, "removed files could not be taken out of the journal: %s", e.text);
+	else if (trimmed)
+		for (size_t i = 0; i < d->scratch.n; i++)
+			if (is_dead(v, blob_id(d->scratch.at[i].blob)))
+				blob_truncate(d->scratch.at[i].blob, 0, NULL);
+}
+
+void scratch_opened(struct volume *v, uint64_t ino)
+{
+	if (ino_what(ino) == INO_SCRATCH)
+		atomic_fetch_add(&v->edit->scratch.at[ino_index(ino)].open, 1);
+}
+
+void scratch_closed(struct volume *v, uint64_t ino)
+{
+	if (ino_what(ino) != INO_SCRATCH)
+		return;
+	vol_read_begin(v);
+	struct scratch *s = &v->edit->scratch.at[ino_index(ino)];
+	bool last = atomic_fetch_sub(&s->open, 1) == 1 && s->gone;
+	vol_read_end(v);
+	if (last && edit_begin(v, NULL) == 0) {
+		scratch_trim(v, false);
+		edit_end(v);
+	}
+}
+
+int edit_sync(struct volume *v, struct err *e)
+{
+	int rc = v->edit->journal ? journal_sync(v->edit->journal, e) : 0;
+	if (rc == 0 || !v->edit->dead_bytes)
+		return rc;
+	scratch_trim(v, true);
+	return journal_sync(v->edit->journal, e);
 }
 
 static void forget_left(struct edit *d)

@@ -256,6 +256,7 @@ static int open_fixed(struct volume *v, uint64_t ino, struct vfile **ret, struct
 	if (!f)
 		return err_nomem(e);
 	*f = (struct vfile){.v = v, .ino = ino, .fixed = true, .generation = UINT64_MAX};
+	scratch_opened(v, ino);
 	*ret = f;
 	return 0;
 }
@@ -327,11 +328,13 @@ int stage_open(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, s
 		if (rc < 0 && f->writing && --s->writers == 0)
 			drop(v, s);
 	}
-	if (rc < 0)
+	if (rc < 0) {
 		free(f);
-	else
-		*ret = f;
-	return rc;
+		return rc;
+	}
+	scratch_opened(v, ino);
+	*ret = f;
+	return 0;
 }
 
 int volume_file_edit(struct volume *v, uint64_t ino, bool trunc, struct vfile **ret, struct err *e)
@@ -553,7 +556,7 @@ int volume_sync(struct volume *v, struct vfile *f, struct err *e)
 	int rc = f ? volume_file_flush(f, e) : 0;
 	if (rc < 0 || edit_begin(v, NULL) < 0)
 		return rc;
-	rc = v->edit->journal ? journal_sync(v->edit->journal, e) : 0;
+	rc = edit_sync(v, e);
 	edit_end(v);
 	return rc;
 }

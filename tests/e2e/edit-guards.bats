@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # What keeps the only copy of a checkpoint safe: locks, foreign hands, full disks, signals, crashes.
 load common
+load judge
 # shellcheck disable=SC2012,SC2016,SC2154
 
 prepare() {
@@ -242,6 +243,23 @@ after_small_disk() {
     after_small_disk
 }
 
+@test "a copy that filled the disk gives it back when it is removed, and the commit works" {
+    small_disk 3000
+    "$PTHFS" -q -o rw fs/c.pth mnt
+    echo 13 >mnt/epoch
+    run dd if=/dev/zero of=mnt/big bs=100k count=100 status=none
+    [[ $output == *"No space left"* ]]
+    run sync mnt/epoch
+    [ "$status" -ne 0 ]
+    rm mnt/big
+    wait_until sync mnt/epoch # the kernel tells of the end of dd in its own time
+    [ "$(stat -c %s fs/c.pth.pthfs-journal)" -lt 10000 ]
+    [ "$(cat mnt/epoch)" = 13 ]
+    "$PTHFS" umount mnt
+    [ "$(epoch fs/c.pth)" = 13 ]
+    umount fs
+}
+
 @test "a disk that is full at the commit loses nothing, and once there is room the commit works" {
     small_disk 100
     "$PTHFS" -q -o rw fs/c.pth mnt
@@ -303,6 +321,18 @@ after_small_disk() {
     "$PTHFS" umount mnt
     "$PTHFS" -q c.pth mnt
     diff -r before mnt
+}
+
+@test "what rm -r leaves to the other name of a dict is there after a crash, too" {
+    require_torch
+    sample twice
+    rw
+    rm -r mnt/model
+    sync mnt/epoch
+    kill9
+    rw
+    [ "$(cat mnt/state_dict/sub/step)" = 5 ]
+    holds 'list(d) == ["state_dict", "epoch"]' 'list(d["state_dict"]) == list(o["model"])'
 }
 
 @test "a value that was written anew after its name was moved away has its type after a crash too" {

@@ -187,6 +187,25 @@ for a, b, want in (("epoch", "model", errno.EISDIR), ("model", "epoch", errno.EN
     cmp c.pth "$ORIGINAL"
 }
 
+@test "rm -r of one of two keys of a dict takes the name, and leaves what is in it to the other" {
+    edit twice
+    rm -r mnt/state_dict
+    cmp <(ls mnt/model) <(printf '%s\n' a.weight a.weight.meta b.weight b.weight.meta sub)
+    "$PTHFS" status mnt | grep -q ' 1 edit '
+    holds 'list(d) == ["model", "epoch"]' 'list(d["model"]) == list(o["model"])' \
+        'same(d["model"]["a.weight"], o["model"]["a.weight"])' 'd["model"]["sub"]["step"] == 5'
+}
+
+@test "rm -r of both keys of a dict removes it, and what was removed from it before stays so" {
+    edit twice
+    rm mnt/model/b.weight
+    rm -r mnt/model/sub
+    rm -r mnt/state_dict
+    [ "$(ls mnt/model | xargs)" = "a.weight a.weight.meta" ]
+    rm -r mnt/model
+    holds 'd == {"epoch": 3}'
+}
+
 @test "everything can be removed" {
     edit training
     rm -r mnt/*

@@ -183,6 +183,12 @@ class Scripted(nn.Module):
         return self.fc(x)
 
 
+def twice():
+    """Return one state_dict under two keys, as some training scripts keep it for old readers."""
+    state = {"b.weight": ramp(2), "a.weight": ramp(3), "sub": {"x": ramp(4), "step": 5}}
+    return {"model": state, "state_dict": state, "epoch": 3}
+
+
 MAKERS = {
     "parallel": parallel,
     "tensors": tensors,
@@ -191,6 +197,7 @@ MAKERS = {
     "arrays": arrays,
     "parts": parts,
     "training": training,
+    "twice": twice,
 }
 
 

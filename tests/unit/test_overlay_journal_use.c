@@ -192,6 +192,44 @@ static void without_room_a_write_fails_and_can_be_tried_again(void)
 	free(big);
 }
 
+static bool is_two_or_three(void *ctx, uint32_t blob)
+{
+	return blob == 2 || blob == 3;
+}
+
+/* Buffered or written, synced or not: only what stands behind everything else goes. */
+static void bytes_of_the_dead_are_taken_off_the_end(void)
+{
+	const char *left = "write 2 0+4 kept; op abc; write 1 0+5 alive; ";
+	bool trimmed;
+	char *big = calloc(1, 2 << 20);
+	uint64_t where, size;
+
+	EQ_I64(make_journal(&kit_bind), 0);
+	put(2, 0, "kept");
+	EQ_I64(journal_op(kit_j, "abc", 3, &kit_err), 0);
+	put(1, 0, "alive");
+	size = journal_size(kit_j);
+	EQ_I64(journal_trim(kit_j, is_two_or_three, NULL, &trimmed, &kit_err), 0);
+	OK(!trimmed);
+	put(3, 0, "dead");
+	EQ_I64(journal_write(kit_j, 2, 0, big, 2 << 20, &where, &kit_err), 0);
+	EQ_I64(journal_sync(kit_j, &kit_err), 0);
+	put(3, 4, "waits");
+	EQ_I64(journal_trim(kit_j, is_two_or_three, NULL, &trimmed, &kit_err), 0);
+	OK(trimmed);
+	EQ_I64(journal_size(kit_j), size);
+	EQ_STR(frames(), left);
+	put(1, 5, "again");
+	EQ_I64(journal_sync(kit_j, &kit_err), 0);
+	close_journal();
+	EQ_I64(open_journal(false), 0);
+	EQ_I64(kit_cut, 0);
+	EQ_STR(frames(), "write 2 0+4 kept; op abc; write 1 0+5 alive; write 1 5+5 again; ");
+	close_journal();
+	free(big);
+}
+
 static void an_operation_over_the_limit_breaks_nothing(void)
 {
 	size_t n = JOURNAL_OP_MAX + 1;
@@ -271,6 +309,7 @@ int main(void)
 		SKIPPED("other users' journals and forbidden folders", "needs root");
 	}
 	TEST(without_room_a_write_fails_and_can_be_tried_again);
+	TEST(bytes_of_the_dead_are_taken_off_the_end);
 	TEST(an_operation_over_the_limit_breaks_nothing);
 	TEST(readers_in_other_threads_see_what_was_appended);
 	free(whole.p);
