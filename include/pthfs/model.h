@@ -54,6 +54,12 @@ enum tensor_flags {
 	TENSOR_PARTIAL = 8192,   /* .broken, but some bytes are there: only reads of missing ones fail */
 };
 
+/* What few tensors have. */
+struct tensor_words {
+	struct str cls;    /* "module.Class", or empty */
+	struct str device; /* empty: the storage's location */
+};
+
 struct tensor {
 	uint32_t storage;      /* MODEL_NONE: none (meta) */
 	uint16_t flags;        /* enum tensor_flags */
@@ -62,8 +68,7 @@ struct tensor {
 	uint64_t nbytes;       /* of the file that is shown: elements * size, C order */
 	const int64_t *shape;  /* [ndim] */
 	const int64_t *stride; /* [ndim], elements */
-	struct str cls;        /* "module.Class", or empty */
-	struct str device;     /* empty: the storage's location */
+	const struct tensor_words *words; /* NULL: both are empty */
 	const char *broken;    /* a sentence: reading is EIO; NULL when fine */
 	oref obj;              /* the first object that is this tensor */
 };
@@ -145,7 +150,7 @@ int model_keep(struct model *m, struct source *s);
 int model_add_storage(struct model *m, const struct storage *s, uint32_t *ret, struct err *e);
 
 /* Adds a tensor after checking it against its storage with overflow-checked arithmetic
- * (formats/torch-objects.md section 11). shape and stride are copied; nbytes and CONTIGUOUS,
+ * (formats/torch-objects.md section 11). shape, stride and words are copied; nbytes and CONTIGUOUS,
  * EXPANDED are computed. What does not hold makes the tensor broken, with a sentence, never an
  * error: the rest of the checkpoint stays readable. An equal tensor (same storage, dtype, offset,
  * shape, strides, flags, class, device) that is there already is returned instead; two without a
@@ -174,6 +179,11 @@ void tensor_span(const struct model *m, const struct tensor *t, uint64_t *first,
 bool tensor_overlap(const struct model *m, uint32_t a, uint32_t b);
 /* The device a user is told: own, storage's location, or "cpu". */
 struct str tensor_device(const struct model *m, const struct tensor *t);
+/* "module.Class" of a subclass, or empty. */
+static inline struct str tensor_class(const struct tensor *t)
+{
+	return t->words ? t->words->cls : STR("");
+}
 /* "parameter", "buffer", "numpy", ... or NULL for a plain tensor. */
 const char *tensor_kind(const struct tensor *t);
 /* Where the bytes lie in the checkpoint as they are shown; false when they are computed. */

@@ -265,8 +265,6 @@ static int add_tensor(struct checkpoint *ck, const struct new_tensor *t, uint32_
 			.offset = t->offset,
 			.shape = t->shape,
 			.stride = t->stride,
-			.cls = STR(""),
-			.device = STR(""),
 			.obj = OREF_NIL,
 	};
 	int rc;

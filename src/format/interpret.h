@@ -181,6 +181,7 @@ struct str dotted_name(struct loader *l, oref global);
 
 struct draft {
 	struct tensor t; /* shape and stride point at the arrays */
+	struct tensor_words words; /* draft_add() hands them over */
 	int64_t shape[MODEL_MAX_NDIM], stride[MODEL_MAX_NDIM];
 };
 
@@ -198,6 +199,7 @@ int rebuild_meta(struct loader *l, struct draft *d, const struct call *k);
 int rebuild_from_numpy(struct loader *l, struct draft *d, const struct call *k);
 /* Adds the tensor that k describes. */
 int rebuild_tensor(struct loader *l, const struct call *k, oref obj, uint32_t *ret);
+void draft_init(struct draft *d, const struct tensor *t); /* but for shape and stride */
 /* Adds a tensor as drafted (draft_add sees to partly missing storages). */
 int draft_add(struct loader *l, struct draft *d, oref obj, uint32_t *ret);
 /* Storage, offset, size, stride from four arguments. 0 or an error; what is wrong goes to

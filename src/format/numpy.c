@@ -163,8 +163,8 @@ static int array_tensor(struct loader *l, const struct pickled *p, const struct 
 	set_strides(d, p->fortran);
 	d->t.dtype = (uint8_t)dt;
 	d->t.flags |= TENSOR_NUMPY;
-	d->t.cls = array_class(l, t, p->cls);
-	if (d->t.cls.n)
+	d->words.cls = array_class(l, t, p->cls);
+	if (d->words.cls.n)
 		d->t.flags |= TENSOR_SUBCLASS;
 	if (!t->dtype && !add_item_dimension(d, t)) {
 		d->t.broken = "it has more than 64 dimensions";
@@ -225,7 +225,7 @@ static int make_array(struct loader *l, const struct pickled *p, struct array *a
 
 static void init_array(struct array *a)
 {
-	a->d.t = (struct tensor){.storage = MODEL_NONE, .cls = STR(""), .device = STR("")};
+	draft_init(&a->d, &(struct tensor){.storage = MODEL_NONE});
 	a->objects = OREF_NIL;
 }
 

@@ -116,7 +116,7 @@ static int draft_storage(struct loader *l, struct draft *d, oref r, enum dtype d
 	if (str_is(s->location, "meta")) {
 		d->t.storage = MODEL_NONE;
 		d->t.flags |= TENSOR_META;
-		d->t.device = s->location;
+		d->words.device = s->location;
 	}
 	return 0;
 }
@@ -210,7 +210,7 @@ int rebuild_meta(struct loader *l, struct draft *d, const struct call *k)
 	if (!d->t.dtype)
 		break_draft(d, "its dtype is unknown");
 	d->t.flags |= TENSOR_META;
-	d->t.device = STR("meta");
+	d->words.device = STR("meta");
 	draft_grad(l, d, at[3]);
 	draft_geometry(l, d, zero, at[1], at[2]);
 	return 0;
@@ -244,7 +244,7 @@ int rebuild_from_numpy(struct loader *l, struct draft *d, const struct call *k)
 	d->t.shape = d->shape;
 	d->t.stride = d->stride;
 	d->t.flags = (uint16_t)((d->t.flags & ~TENSOR_NUMPY) | flags);
-	d->t.device = device;
+	d->words.device = device;
 	if (array.objects != OREF_NIL)
 		break_draft(d, "the array it is made of is not numeric");
 	return 0;
@@ -270,10 +270,17 @@ bool is_tensor_call(const struct call *k)
 	return k->row->role == ROLE_TENSOR;
 }
 
+void draft_init(struct draft *d, const struct tensor *t)
+{
+	d->t = *t;
+	d->words = t->words ? *t->words : (struct tensor_words){STR(""), STR("")};
+}
+
 int draft_add(struct loader *l, struct draft *d, oref obj, uint32_t *ret)
 {
 	d->t.shape = d->shape;
 	d->t.stride = d->stride;
+	d->t.words = &d->words;
 	d->t.obj = obj;
 	return model_add_tensor(l->m, &d->t, ret, l->e);
 }
@@ -282,7 +289,7 @@ int broken_tensor(struct loader *l, oref obj, const char *why, uint32_t *ret)
 {
 	struct draft d;
 
-	d.t = (struct tensor){.storage = MODEL_NONE, .broken = why};
+	draft_init(&d, &(struct tensor){.storage = MODEL_NONE, .broken = why});
 	return draft_add(l, &d, obj, ret);
 }
 
@@ -297,7 +304,7 @@ static int rewrap(struct loader *l, const struct call *k, struct draft *d)
 		return 0;
 	}
 	t = &l->m->tensors.at[at];
-	d->t = *t;
+	draft_init(d, t);
 	for (unsigned i = 0; i < t->ndim; i++) {
 		d->shape[i] = t->shape[i];
 		d->stride[i] = t->stride[i];
@@ -310,7 +317,7 @@ int rebuild_tensor(struct loader *l, const struct call *k, oref obj, uint32_t *r
 	struct draft d;
 	int rc = 0;
 
-	d.t = (struct tensor){.storage = MODEL_NONE};
+	draft_init(&d, &(struct tensor){.storage = MODEL_NONE});
 	if (k->broken)
 		d.t.broken = k->broken;
 	else if (k->row->tensor)
@@ -326,8 +333,8 @@ int rebuild_tensor(struct loader *l, const struct call *k, oref obj, uint32_t *r
 		d.t.flags = (uint16_t)((d.t.flags & ~TENSOR_REQUIRES_GRAD) |
 				       (k->grad ? TENSOR_REQUIRES_GRAD : 0));
 	if (k->cls.n)
-		d.t.cls = k->cls;
+		d.words.cls = k->cls;
 	if (k->device.n && !(d.t.flags & TENSOR_META))
-		d.t.device = k->device;
+		d.words.device = k->device;
 	return draft_add(l, &d, obj, ret);
 }

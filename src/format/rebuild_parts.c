@@ -186,7 +186,7 @@ static int add_int_repr(struct loader *l, struct parts *p, uint32_t v, const ore
 	uint32_t tensor, value;
 	int rc;
 
-	d.t = (struct tensor){.storage = MODEL_NONE, .flags = TENSOR_QUANTIZED_PART};
+	draft_init(&d, &(struct tensor){.storage = MODEL_NONE, .flags = TENSOR_QUANTIZED_PART});
 	rc = draft_view(l, &d, four, DTYPE_NONE);
 	if (rc < 0)
 		return rc;

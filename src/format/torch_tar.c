@@ -241,7 +241,7 @@ static int read_tensor(struct tar_load *t, struct reader *r)
 		return rc;
 	if (ndim > MODEL_MAX_NDIM)
 		return bad(l, r, "a tensor has more than 64 dimensions");
-	d.t = (struct tensor){.storage = MODEL_NONE, .ndim = (uint8_t)ndim};
+	draft_init(&d, &(struct tensor){.storage = MODEL_NONE, .ndim = (uint8_t)ndim});
 	rc = read_dims(l, r, ndim, d.shape);
 	if (rc == 0)
 		rc = read_dims(l, r, ndim, d.stride);

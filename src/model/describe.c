@@ -91,8 +91,8 @@ bool tensor_overlap(const struct model *m, uint32_t a, uint32_t b)
 
 struct str tensor_device(const struct model *m, const struct tensor *t)
 {
-	if (t->device.n)
-		return t->device;
+	if (t->words && t->words->device.n)
+		return t->words->device;
 	if (t->storage < m->storages.n && m->storages.at[t->storage].location.n)
 		return m->storages.at[t->storage].location;
 	return t->flags & TENSOR_META ? STR("meta") : STR("cpu");

@@ -219,6 +219,13 @@ static bool same_sentence(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_words(const struct tensor_words *a, const struct tensor_words *b)
+{
+	if (!a || !b)
+		return a == b;
+	return str_eq(a->cls, b->cls) && str_eq(a->device, b->device);
+}
+
 static bool same_tensor(const void *ctx, const void *key, uint32_t id)
 {
 	const struct model *m = ctx;
@@ -231,7 +238,7 @@ static bool same_tensor(const void *ctx, const void *key, uint32_t id)
 			a->ndim == b->ndim && a->flags == b->flags &&
 			(n == 0 || (memcmp(a->shape, b->shape, n) == 0 &&
 						   memcmp(a->stride, b->stride, n) == 0)) &&
-			str_eq(a->cls, b->cls) && str_eq(a->device, b->device) &&
+			same_words(a->words, b->words) &&
 			same_sentence(a->broken, b->broken);
 }
 
@@ -247,12 +254,24 @@ static void fill_strides(const struct tensor *t, int64_t *stride)
 	}
 }
 
+static int keep_words(struct model *m, struct tensor *t)
+{
+	struct tensor_words *copy = t->words ? arena_alloc(&m->arena, sizeof *copy) : NULL;
+
+	if (t->words && !copy)
+		return ERR_NOMEM;
+	if (copy)
+		*copy = *t->words;
+	t->words = copy;
+	return 0;
+}
+
 static int store(struct model *m, struct tensor *t, uint64_t hash, uint32_t *ret, struct err *e)
 {
 	uint32_t id = (uint32_t)m->tensors.n;
 	int64_t *copy = arena_alloc(&m->arena, (t->ndim ? t->ndim : 1) * 2 * sizeof *copy);
 
-	if (!copy || vec_room(&m->tensors, 1) < 0 || idmap_add(&m->tensor_ids, hash, id) < 0)
+	if (!copy || keep_words(m, t) < 0 || vec_room(&m->tensors, 1) < 0 || idmap_add(&m->tensor_ids, hash, id) < 0)
 		return err_nomem(e);
 	if (t->ndim) {
 		memcpy(copy, t->shape, t->ndim * sizeof *copy);
@@ -275,6 +294,8 @@ int model_add_tensor(struct model *m, const struct tensor *t, uint32_t *ret, str
 	uint32_t id;
 
 	c.nbytes = 0;
+	if (c.words && !c.words->cls.n && !c.words->device.n)
+		c.words = NULL;
 	c.flags &= (uint16_t)~(TENSOR_CONTIGUOUS | TENSOR_EXPANDED | TENSOR_PARTIAL);
 	if (c.ndim > MODEL_MAX_NDIM) {
 		if (!c.broken)

@@ -127,9 +127,9 @@ void vol_meta_members(const struct volume *v, uint32_t tensor, struct json *j)
 		json_key(j, "kind");
 		json_cstr(j, kind);
 	}
-	if (t->cls.n) {
+	if (tensor_class(t).n) {
 		json_key(j, "class");
-		json_str(j, t->cls);
+		json_str(j, tensor_class(t));
 	}
 	shared_member(v, tensor, j);
 	if (t->broken) {

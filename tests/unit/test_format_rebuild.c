@@ -62,7 +62,7 @@ static void subclass_keeps_the_name_of_its_class(void)
 	struct ckpt k;
 
 	ckpt_zip(&k, LIT(X(FROM_TYPE("clib\nQuiet\n", "}"))));
-	EQ_MEM(ckpt_tensor(&k, "x")->cls.p, ckpt_tensor(&k, "x")->cls.n, "lib.Quiet", 9);
+	EQ_MEM(tensor_class(ckpt_tensor(&k, "x")).p, tensor_class(ckpt_tensor(&k, "x")).n, "lib.Quiet", 9);
 	OK(ckpt_tensor(&k, "x")->flags & TENSOR_SUBCLASS);
 	EQ_I64(ckpt_tensor(&k, "x")->nbytes, 16);
 	ckpt_release(&k);

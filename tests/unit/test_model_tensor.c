@@ -234,8 +234,8 @@ static void one_different_property_makes_another_tensor(void)
 	t[4].shape = SHAPE(3, 2);
 	t[5].stride = SHAPE(4, 1);
 	t[6].flags = TENSOR_REQUIRES_GRAD;
-	t[7].cls = STR("my.Tensor");
-	t[8].device = STR("cuda:0");
+	t[7].words = &(struct tensor_words){STR("my.Tensor"), STR("")};
+	t[8].words = &(struct tensor_words){STR(""), STR("cuda:0")};
 	for (uint32_t round = 0; round < 2; round++)
 		for (uint32_t i = 0; i < 9; i++)
 			EQ_I64(kit_add(&m, t[i]), i);
@@ -355,7 +355,7 @@ static void words_about_a_tensor(void)
 	t.flags = TENSOR_PARAMETER;
 	EQ_STR(tensor_kind(&t), "parameter");
 	OK(str_is(tensor_device(&m, &t), "cpu"));
-	t.device = STR("cuda:0");
+	t.words = &(struct tensor_words){STR(""), STR("cuda:0")};
 	OK(str_is(tensor_device(&m, &t), "cuda:0"));
 	t = f32(2, SHAPE(INT64_MAX, INT64_MAX), NULL);
 	OK(tensor_numel(&t) == UINT64_MAX);
