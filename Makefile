@@ -43,7 +43,7 @@ BIN := $(B)/pthfs
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help unit fuzz-replay crash lint check test bench demo install uninstall fmt clean
+.PHONY: FORCE all help unit fuzz-replay crash model lint check test bench demo install uninstall fmt clean
 
 all: $(BIN)
 
@@ -61,8 +61,48 @@ $(B)/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The loops over elements: gcc makes vector code of them at -O3 only.
-$(B)/engine/%.o $(B)/check/%.o: ALL_CFLAGS += $(if $(filter -O2,$(CFLAGS)),-O3)
+# The loops over elements: gcc makes vector code of them at -O3 only. a * b + c is rounded twice
+# everywhere, so that numbers are the same to the bit on every processor and card.
+$(B)/engine/%.o $(B)/check/%.o: ALL_CFLAGS += $(if $(filter -O2,$(CFLAGS)),-O3) -ffp-contract=off
+
+# The kernels of cards (src/engine/card.cu), where there is an nvcc; CUDA=0: not even then. Code for
+# the cards that it knows, of this list, and PTX of the oldest, from which drivers make code for those
+# to come. Drivers and CUDA's headers are not needed: the binary looks for a driver when it runs.
+NVCC ?= $(firstword $(shell command -v nvcc) $(wildcard /usr/local/cuda/bin/nvcc))
+CUDA ?= $(if $(NVCC),1,0)
+FATBIN := $(dir $(B))cuda/card.fatbin
+NVCCFLAGS ?= -O3 -std=c++17 -allow-unsupported-compiler -Xfatbin -compress-all
+CARDS = $(filter 50 60 70 75 80 86 89 90 100 120,$(patsubst sm_%,%,$(shell $(NVCC) --list-gpu-code)))
+OLDEST = $(firstword $(CARDS))
+GENCODE = $(foreach c,$(CARDS),-gencode arch=compute_$c,code=sm_$c) \
+	-gencode arch=compute_$(OLDEST),code=compute_$(OLDEST)
+
+ifneq ($(CUDA),0)
+$(FATBIN): src/engine/card.cu src/engine/card.h src/engine/modulus.h include/pthfs/sum.h $(FATBIN).how
+	$(NVCC) $(NVCCFLAGS) -fmad=false $(GENCODE) -Iinclude -fatbin -o $@.$$$$ $< && mv $@.$$$$ $@
+
+$(B)/engine/fatbin.o: $(FATBIN)
+$(B)/engine/fatbin.o: ALL_CFLAGS += -DPTHFS_FATBIN='"$(FATBIN)"' -DPTHFS_FATBIN_OLDEST=$(OLDEST) \
+	-DPTHFS_FATBIN_TOOLKIT='"$(shell $(NVCC) --version | sed -n 's/.*release \([0-9.]*\).*/\1/p')"'
+endif
+
+# Changes when what they are made with does, and only then.
+$(FATBIN).how $(B)/engine/fatbin.how: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CUDA) $(NVCC) $(NVCCFLAGS)' | cmp -s - $@ || echo '$(CUDA) $(NVCC) $(NVCCFLAGS)' >$@
+$(B)/engine/fatbin.o: $(B)/engine/fatbin.how
+FORCE:
+
+# A driver that plays a card with the processor, for tests (tests/standin/standin.h).
+STANDIN := $(B)/standin/libcuda.so.1
+$(STANDIN): $(wildcard tests/standin/*) $(wildcard src/engine/card*.h) src/engine/modulus.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -ffp-contract=off -fPIC -shared -Isrc/engine -o $@ \
+		$(wildcard tests/standin/*.c) $(ALL_LDFLAGS) -lm
+
+$(B)/unit/test_engine_%: ALL_CFLAGS += -ffp-contract=off -Itests/standin \
+	-DSTANDIN='"$(abspath $(STANDIN))"'
+$(B)/unit/test_engine_cuda $(B)/unit/test_engine_cuda_open: $(STANDIN)
 
 $(B)/unit/%: tests/unit/%.c tests/lib/tap.h $(LIB)
 	@mkdir -p $(@D)
@@ -75,6 +115,10 @@ $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/standalone.c $(LIB)
 
 # Programs that tests kill and fail, and the disk that loses power.
 $(B)/crash/%: tests/crash/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(LIB) $(ALL_LDFLAGS) $(LIBS)
+
+$(B)/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(LIB) $(ALL_LDFLAGS) $(LIBS)
 
@@ -93,6 +137,10 @@ fuzz-replay: $(FUZZ)
 crash:
 	@tests/crash/run
 
+## make model         random operations held against a model (OPS=1000000: as many as that)
+model: $(BIN)
+	@PTHFS=$(BIN) $(if $(OPS),OPS=$(OPS)) tests/model/run
+
 ## make lint          rooms kept apart, lengths, banned words, shell scripts
 lint:
 	@tests/lint/all
@@ -104,8 +152,8 @@ check: lint unit fuzz-replay
 test:
 	@tests/run
 
-## make bench         ratios against real peers, as tables (ROWS=read, ROWS=edit: only those)
-bench: $(BIN)
+## make bench         ratios against real peers, as tables (ROWS=read, edit, card: only those)
+bench: $(BIN) $(B)/bench/card
 	@tests/bench/run $(if $(ROWS),--rows $(ROWS))
 
 ## make demo          contrib/demo: build, mount a small checkpoint, look at it

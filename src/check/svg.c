@@ -303,7 +303,7 @@ int svg_of(const struct content *c, enum dtype dt, const int64_t *shape, unsigne
 		struct str title, struct buf *out, struct err *e)
 {
 	struct picture p = {.kind = decoded_kind(dt), .nbytes = c->size};
-	int rc = stats_of(c, dt, &p.s, e);
+	int rc = engine_stats(engine_cpu(), c, dt, &p.s, e);
 
 	if (rc == 0)
 		rc = hist_fill(c, dt, &p.s, e);

@@ -3,15 +3,16 @@
  * One loop a dtype, over groups of a fixed count: gcc -O2 and clang turn those into vector code
  * without an epilogue. Half precision is widened by moving its bits into a float and multiplying by
  * 2^112, which also gets its denormals right; bfloat16 is the upper half of a float. The one-byte
- * floats go through a table that element_float() fills, so that there is one definition of them.
+ * floats go through a table that element_float() fills, so that there is one definition of them. The
+ * modulus of complex numbers is the card's (modulus.h), to the last bit.
  *
  * The input is native byte order, as content_tensor() delivers it.
  */
 #include <pthfs/decode.h>
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
+
+#include "modulus.h"
 
 static inline float float_of_bits(uint32_t bits)
 {
@@ -43,23 +44,6 @@ static inline double half_at(uint16_t h)
 	return float_of_bits(bits | (uint32_t)(h & 0x8000) << 16);
 }
 
-/* Parts of 32 bits and fewer: squares neither overflow nor vanish in a double. */
-static inline double modulus_of_narrow(double re, double im)
-{
-	return sqrt(re * re + im * im);
-}
-
-/* hypot(Inf, NaN) is Inf; and finite parts whose modulus is over the range are still finite. */
-static double modulus_of_wide(double re, double im)
-{
-	double v;
-
-	if (isnan(re) || isnan(im))
-		return NAN;
-	v = hypot(re, im);
-	return isinf(v) && !isinf(re) && !isinf(im) ? DBL_MAX : v;
-}
-
 #define DECODER(name, type, value)                                                                 \
 	static void name(const struct decoder *d, const void *restrict raw, size_t n,              \
 			double *restrict out)                                                      \
@@ -84,9 +68,9 @@ DECODER(decode_bfloat16, uint16_t, bfloat16_at(in[k]))
 DECODER(decode_f32, float, in[k])
 DECODER(decode_f64, double, in[k])
 DECODER(decode_table, uint8_t, d->table[in[k]])
-DECODER(decode_chalf, uint16_t, modulus_of_narrow(half_at(in[2 * k]), half_at(in[2 * k + 1])))
-DECODER(decode_cfloat, float, modulus_of_narrow(in[2 * k], in[2 * k + 1]))
-DECODER(decode_cdouble, double, modulus_of_wide(in[2 * k], in[2 * k + 1]))
+DECODER(decode_chalf, uint16_t, modulus_narrow(half_at(in[2 * k]), half_at(in[2 * k + 1])))
+DECODER(decode_cfloat, float, modulus_narrow(in[2 * k], in[2 * k + 1]))
+DECODER(decode_cdouble, double, modulus(in[2 * k], in[2 * k + 1]))
 DECODER(decode_raw8, uint8_t, in[k] != 0)
 DECODER(decode_raw16, uint16_t, in[k] != 0)
 

@@ -22,6 +22,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <pthfs/sum.h>
+
 #define LANES 4
 
 struct scan {
@@ -112,22 +114,52 @@ static void count_odd(struct tally *t, const double *x, size_t n)
 	}
 }
 
-/* Joins the n > 0 finite elements of a block. */
-static void join(struct tally *t, const double *x, size_t n, const struct scan *s)
+static void add_sum(struct sum *s, const struct sum *more)
 {
-	double mean = s->sum / (double)n, all = (double)t->finite + (double)n;
+	add(s, more->high);
+	if (isfinite(more->high))
+		add(s, more->low);
+}
 
-	if (t->finite) {
-		double apart = mean - value(&t->sum) / (double)t->finite;
+/* How far n more elements of this mean pull M2 apart. */
+static void add_apart(struct tally *t, double mean, double n)
+{
+	double had = (double)t->finite, apart;
 
-		add(&t->m2, apart * apart * ((double)t->finite / all) * (double)n);
-	}
-	add(&t->sum, s->sum);
-	add(&t->m2, squares(x, n, mean));
-	t->zeros += s->zeros;
+	if (t->finite == 0)
+		return;
+	apart = mean - value(&t->sum) / had;
+	add(&t->m2, apart * apart * (had / (had + n)) * n);
+}
+
+static void join_range(struct tally *t, uint64_t n, uint64_t zeros, double min, double max)
+{
 	t->finite += n;
-	t->min = fmin(t->min, s->min);
-	t->max = fmax(t->max, s->max);
+	t->zeros += zeros;
+	t->min = fmin(t->min, min);
+	t->max = fmax(t->max, max);
+}
+
+void tally_part(struct tally *t, const struct part *p)
+{
+	add_apart(t, p->mean, (double)p->n);
+	add(&t->sum, p->sum);
+	add(&t->m2, p->m2);
+	join_range(t, p->n, p->zeros, p->min, p->max);
+}
+
+void tally_join(struct tally *t, const struct tally *more)
+{
+	t->count += more->count;
+	t->nan += more->nan;
+	t->pos_inf += more->pos_inf;
+	t->neg_inf += more->neg_inf;
+	if (more->finite == 0)
+		return;
+	add_apart(t, value(&more->sum) / (double)more->finite, (double)more->finite);
+	add_sum(&t->sum, &more->sum);
+	add_sum(&t->m2, &more->m2);
+	join_range(t, more->finite, more->zeros, more->min, more->max);
 }
 
 void tally_init(struct tally *t)
@@ -147,8 +179,12 @@ void tally_block(void *tally, double *x, size_t n)
 		n = keep_finite(x, n);
 		scan(x, n, &s);
 	}
-	if (n)
-		join(t, x, n, &s);
+	if (n) {
+		double mean = s.sum / (double)n;
+
+		tally_part(t, &(struct part){.n = n, .zeros = s.zeros, .min = s.min, .max = s.max,
+			.sum = s.sum, .mean = mean, .m2 = squares(x, n, mean)});
+	}
 }
 
 void tally_finish(const struct tally *t, enum decoded kind, struct stats *ret)
@@ -176,13 +212,16 @@ void tally_finish(const struct tally *t, enum decoded kind, struct stats *ret)
 int stats_of(const struct content *c, enum dtype dt, struct stats *ret, struct err *e)
 {
 	struct tally t;
+	uint64_t sum;
 	int rc;
 
 	tally_init(&t);
-	rc = blocks_each(c, dt, tally_block, &t, e);
-	if (rc == 0)
-		tally_finish(&t, decoded_kind(dt), ret);
-	return rc;
+	rc = blocks_and_sum(c, dt, tally_block, &t, &sum, e);
+	if (rc < 0)
+		return rc;
+	tally_finish(&t, decoded_kind(dt), ret);
+	ret->sum = sum_finish(sum, c->size);
+	return 0;
 }
 
 /* --- as JSON ------------------------------------------------------------------------------ */

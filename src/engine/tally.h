@@ -10,6 +10,13 @@ struct sum {
 	double high, low;
 };
 
+/* Some finite elements, n > 0. */
+struct part {
+	uint64_t n, zeros;
+	double min, max, sum;
+	double mean, m2; /* sum of squares around the mean */
+};
+
 struct tally {
 	uint64_t count, nan, pos_inf, neg_inf, zeros, finite;
 	double min, max;
@@ -19,6 +26,13 @@ struct tally {
 
 void tally_init(struct tally *t);
 void tally_block(void *tally, double *x, size_t n); /* a block_fn; may reorder x */
+void tally_part(struct tally *t, const struct part *p); /* of finite elements: does not count */
+/* What comes behind t in order. */
+void tally_join(struct tally *t, const struct tally *more);
 void tally_finish(const struct tally *t, enum decoded kind, struct stats *ret);
+
+/* blocks_each(), and the S of all bytes (sum.h). */
+int blocks_and_sum(const struct content *c, enum dtype dt, block_fn *fn, void *ctx, uint64_t *sum,
+		struct err *e);
 
 #endif
