@@ -2,7 +2,8 @@
 
 _pthfs_options() {
     # After -o: the last word of the comma separated list.
-    local options="ro rw edit inplace compact salvage show_hidden noxattr max_names= uid= gid=
+    local options="ro rw edit inplace compact validate=off validate=warn
+        validate=strict device=cpu device=cuda device=auto salvage show_hidden noxattr max_names= uid= gid=
         umask= fmask= dmask= nonempty quiet verbose debug allow_other allow_root auto_unmount
         max_read= fsname= clone_fd max_threads= max_idle_threads= direct_io entry_timeout=
         attr_timeout= negative_timeout="
@@ -23,8 +24,8 @@ _pthfs_mounts() {
 _pthfs() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local cmd=${COMP_WORDS[1]} flags i words=0
-    local commands="mount umount status commit revert recover ls info cat rename set rm compact"
-    local edit="--output --dry-run --inplace --compact -v --verbose --help"
+    local commands="mount umount status commit revert recover ls info check cat diff rename set rm compact"
+    local edit="-o --output --dry-run --inplace --compact -v --verbose --help"
     COMPREPLY=()
     case " $commands " in
         *" $cmd "*) ;;
@@ -39,11 +40,15 @@ _pthfs() {
             mount) flags="-f -d -s -o -q -v -h -V --quiet --verbose --help --version" ;;
             umount) flags="-l -q --lazy --quiet --discard --help" ;;
             status) flags="--json --help" ;;
-            commit) flags="--dry-run --inplace --compact --help" ;;
+            commit) flags="-o --dry-run --inplace --compact --force --help" ;;
             revert | recover) flags="--help" ;;
             ls) flags="-l -o --long --json --help" ;;
+            stats) flags="-o --json --hist --sort --device --help" ;;
             info) flags="-o --json --help" ;;
+            check) flags="-q -o --quick --quiet --json --device --help" ;;
             cat) flags="-o --npy --text --help" ;;
+            diff) flags="-q -a -o --brief --quiet --all --json --strip-prefix --atol --rtol --nan-equal
+                --values --types --trust-crc --color --help" ;;
             rename) flags="--strip --add --regex --in $edit" ;;
             set) flags="--npy $edit" ;;
             rm) flags=$edit ;;
@@ -57,7 +62,7 @@ _pthfs() {
     done
     if [[ $cmd == umount ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_pthfs_mounts)" -- "$cur")
-    elif [[ $cmd == status || $cmd == commit || $cmd == revert ]]; then
+    elif [[ $cmd == status || $cmd == commit || $cmd == revert || $cmd == diff ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W "$(_pthfs_mounts)" -- "$cur")
     elif [[ $words -ge 2 && $prev != --npy && ($cmd == cat || $cmd == rm || $cmd == set ||

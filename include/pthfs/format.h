@@ -23,9 +23,30 @@ struct global_use {
 	struct str module, name; /* as in the file; borrowed from the graph */
 	uint32_t uses;           /* nodes that name it */
 	uint8_t verdict;         /* enum verdict */
-	bool weights_only;       /* on torch 2.x's list for weights_only=True */
+	bool weights_only;       /* weights_name() knows it */
 	uint64_t offset;         /* of the first, in its pickle */
 };
+
+/* What torch.load(weights_only=True) takes a global for, by torch 2.13's own list (without what a
+ * program adds to it by add_safe_globals()). */
+enum weights_name {
+	WEIGHTS_NOT,            /* not on the list: loading ends there */
+	WEIGHTS_STORAGE,        /* a storage class with a dtype: only named, in persistent ids */
+	WEIGHTS_UNTYPED,        /* torch.storage.UntypedStorage */
+	WEIGHTS_VALUE,          /* a dtype or quantization scheme: only named */
+	WEIGHTS_FUNCTION,       /* gives bytes, a layout ... */
+	WEIGHTS_MAKE_TENSOR,    /* a function that gives a tensor */
+	WEIGHTS_MAKE_PARAMETER, /* ... a Parameter */
+	WEIGHTS_TENSOR,         /* classes from here on: tensors, */
+	WEIGHTS_PARAMETER,
+	WEIGHTS_ODICT,          /* OrderedDict and Counter take items, */
+	WEIGHTS_COUNTER,
+	WEIGHTS_SET,
+	WEIGHTS_BYTEARRAY,
+	WEIGHTS_CLASS,          /* and others */
+};
+/* Names as in the file, also in Python 2's spelling. */
+enum weights_name weights_name(struct str module, struct str name);
 
 /* A loaded checkpoint. Immutable. */
 struct checkpoint {

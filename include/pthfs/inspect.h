@@ -49,7 +49,8 @@ enum severity {
 struct check_finding {
 	enum severity severity;
 	const char *kind;  /* a static word: "crc", "record", "container", "pickle", "tensor", "nan", "inf",
-	                    * "dead", "ambiguous", "global", ... : the manual page lists them */
+	                    * "dead", "ambiguous", "layout", "global", "journal", "unverified", ...: the
+	                    * manual page lists them */
 	struct str name;   /* key, record or global; may be empty */
 	uint64_t offset;   /* in the file; UINT64_MAX: none */
 	struct str message; /* a sentence, with what to do where something can be done */
@@ -73,34 +74,62 @@ void check_result_release(struct check_result *r);
 
 /* --- diff --------------------------------------------------------------------------------------- */
 
-enum diff_status { DIFF_SAME, DIFF_ADDED, DIFF_REMOVED, DIFF_RENAMED, DIFF_CHANGED };
-enum diff_what { /* of DIFF_CHANGED, a set */
-	DIFF_TYPE = 1, DIFF_DTYPE = 2, DIFF_SHAPE = 4, DIFF_VALUES = 8,
+enum diff_status {
+	DIFF_SAME,
+	DIFF_ADDED,
+	DIFF_REMOVED,
+	DIFF_RENAMED,
+	DIFF_CHANGED,
+	DIFF_TROUBLE, /* one of the two cannot be read: diff_item.trouble says why */
+};
+enum diff_what { /* of DIFF_CHANGED and DIFF_RENAMED, a set */
+	DIFF_TYPE = 1, DIFF_DTYPE = 2, DIFF_SHAPE = 4,
+	DIFF_VALUES = 8, /* tensors: other bytes, or what compare says; values: another text */
 	DIFF_ATTRS = 16, /* what .meta says besides: kind, requires_grad, ... */
+};
+
+/* A member of the two .meta that is not the same: JSON, empty where it does not stand. */
+struct diff_attr {
+	struct str name, a, b;
 };
 struct diff_item {
 	enum diff_status status;
-	unsigned what;            /* enum diff_what */
-	struct str name, was;     /* path in the tree of b (removed: of a); renamed: was in a */
+	unsigned what;             /* enum diff_what */
+	struct str name, was;      /* path in the tree of b (removed: of a); renamed: was in a */
 	const struct vitem *a, *b; /* NULL: it is not there */
 	const struct compared *compared; /* tensors whose values were compared; else NULL */
+	bool same_bytes;           /* tensors: byte for byte, in one dtype */
+	const int64_t *first;      /* [first_n] index of the first element that differs; NULL: none */
+	unsigned first_n;
+	const struct diff_attr *attrs; /* [n_attrs], of DIFF_ATTRS */
+	size_t n_attrs;
 	struct str text_a, text_b; /* values: as the files show them, cut to 200 characters */
+	const char *trouble;
 };
 typedef int diff_fn(void *ctx, const struct diff_item *it);
 struct diff_opts {
 	const char *glob;
-	struct str strip_prefix; /* taken off the keys of both, where they have it ("module.") */
+	const struct str *strip; /* [n_strip] each is taken off the keys of both, where they have it */
+	unsigned n_strip;        /* ("module."); keys are the parts of a path */
 	struct compare_opts compare;
-	bool trust_crc;  /* the same size and CRC of a whole record is the same */
-	bool brief;      /* -q: stop at the first difference; nothing is measured */
-	bool same_too;   /* tell DIFF_SAME as well */
+	/* By the numbers, as compare says: elements that are equal are the same, whatever their bytes.
+	 * Otherwise the bytes are compared, and compare is for what is told of those that differ. */
+	bool by_value;
+	bool values_only; /* dtype and the other members of .meta are not compared, but the shape is */
+	bool types;       /* values of another type that look the same differ (1 and "1") */
+	bool trust_crc;   /* records of one size and CRC are the same, those of another CRC are not */
+	bool brief;       /* -q: stop at the first difference; nothing is measured */
+	bool same_too;    /* tell DIFF_SAME as well */
 	struct inspect_progress progress;
 };
 struct diff_result {
-	uint64_t same, added, removed, renamed, changed;
+	uint64_t same, added, removed, renamed, changed, trouble;
 };
 /* What differs, in the order of b's tree, what was removed where it stood in a. Added and removed
- * tensors of the same bytes, dtype and shape are one that was renamed. */
+ * tensors of the same bytes, dtype and shape are one that was renamed. Directories count where
+ * they are empty, or one in a and none in b. Something differs exactly when `diff -r` of the two
+ * mounts finds a difference (as long as no option says otherwise). ERR_ABSENT: the glob matches
+ * nothing; ERR_EXISTS: two keys are one without the prefixes. */
 int inspect_diff(struct volume *a, struct volume *b, const struct diff_opts *o, diff_fn *fn, void *ctx,
 		struct diff_result *ret, struct err *e);
 

@@ -12,6 +12,8 @@ struct log;
 struct log *log_new(void); /* NULL when out of memory */
 void log_free(struct log *l);
 void log_add(struct log *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what is no trouble: the sink is not given it. */
+void log_note(struct log *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Appends all lines, oldest first, "HH:MM:SS message\n". */
 void log_text(struct log *l, struct buf *out);
 /* Also hand every line to fn (stderr, syslog); NULL: none. */

@@ -24,9 +24,12 @@ struct pickle_info {
 	int protocol;      /* highest PROTO seen; 0 when there is none */
 	uint64_t length;   /* bytes up to and including STOP */
 	uint64_t opcodes;
-	bool weights_only; /* only opcodes that torch.load(weights_only=True) takes (torch 2.x) */
-	uint8_t bad_op;    /* the first that it does not take */
-	uint64_t bad_off;
+	/* Only opcodes that torch.load(weights_only=True) takes (torch 2.x), done to what takes them as
+	 * far as the graph does not tell: which calls it makes is for others to look at. */
+	bool weights_only;
+	uint8_t bad_op; /* the first that it does not take, with its name (static) and offset */
+	const char *bad_name;
+	uint64_t bad_off; /* UINT64_MAX: in another pickle of the file (legacy streams) */
 };
 
 /* Reads one pickle from r (which stands behind its STOP afterwards) into g.

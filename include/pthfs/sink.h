@@ -17,6 +17,7 @@
 #define PTHFS_SINK_H
 
 #include <pthfs/plan.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 
 struct sink_opts {
@@ -49,6 +50,9 @@ struct sink_result {
  * the path: put it in front. Ignore SIGXFSZ, which a limit on file size would kill with. */
 int sink_replace(const char *path, const struct plan *p, const struct sink_opts *o,
 		struct sink_result *ret, struct err *e);
+
+/* Can a new file at path (which may be there or not) share blocks with the file at from? */
+bool sink_clones(const char *from, const char *path);
 
 /* Removes temporaries of ours beside path that a killed run left (nobody holds their lock).
  * Returns how many. */

@@ -170,7 +170,7 @@ int volume_sync(struct volume *v, struct vfile *f, struct err *e);
 struct commit_opts {
 	bool dry_run;
 	bool compact;  /* also when nothing else changed */
-	bool force;    /* also what VALIDATE_STRICT refuses */
+	bool force;    /* also what VALIDATE_STRICT refuses, or refused when the journal was left behind */
 	bool unmounting; /* nobody needs the volume afterwards: the journal goes */
 	const char *output; /* another file, which must not exist yet; the checkpoint stays as it is, and
 	                     * the edits stay edits. NULL: the checkpoint */
@@ -187,7 +187,8 @@ struct commit_result {
 	const char *way;   /* "cloned and patched", "copied", "patched in place", static */
 };
 /* All or nothing. Reading goes on meanwhile, writing waits. ERR_REFUSED: the checkpoint is not the
- * one that was opened any more; nothing was touched, the edits stay in the journal. */
+ * one that was opened any more, or validation is strict and finds edits suspicious (a dry run, too);
+ * nothing was touched, the edits stay in the journal. */
 int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_result *ret,
 		struct err *e);
 /* The edited tensors that the last commit, or the last try, found suspicious, a line each: "KEY: 3 NaN
@@ -205,6 +206,8 @@ uint64_t volume_edits(struct volume *v); /* how many edits wait */
 /* The same of a checkpoint that this process has not opened for editing: clean, edits left behind,
  * a half-done commit, who holds it. *ret: true when it is clean. Writes nothing. */
 int volume_status_of(const char *path, bool json, struct buf *out, bool *clean, struct err *e);
+/* Is some process editing it, in whatever way? */
+bool volume_is_edited(const char *path);
 /* Throws the journal of a checkpoint away that nobody holds, finishing a half-done commit first.
  * *edits: how many were dropped. */
 int volume_revert_file(const char *path, uint64_t *edits, struct err *e);

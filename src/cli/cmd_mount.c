@@ -1,13 +1,16 @@
 /* cmd_mount.c - `pthfs [mount] [-o ...] CHECKPOINT [MOUNTPOINT]`, and the helper of mount(8).
  *
- * The order matters: what costs nothing and fails most is looked at first (/dev/fuse), then the
+ * The order matters: what costs nothing and fails most is looked at first (/dev/fuse, a card that
+ * was asked for), then the
  * checkpoint is read, and only for one that can be shown is a directory made. Everything up to
  * the first answer of the mount happens with the terminal still there.
  */
 #include "cli.h"
 #include "oneshot.h"
+#include "device.h"
 #include "mountpoint.h"
 #include "opts.h"
+#include "wait_editor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,7 +140,9 @@ static int mount_checkpoint(struct mounting *m, const char *ckpt, const char *po
 	r = check_fuse(&e);
 	if (r < 0)
 		return cli_fail(MOUNT_SYSTEM, NULL, &e);
-	r = volume_open(ckpt, &m->o.volume, &m->v, &e);
+	if (m->o.fs.rw && m->o.volume.validate != VALIDATE_OFF && device_check(m->o.volume.device, &e) < 0)
+		return cli_fail(MOUNT_SYSTEM, NULL, &e);
+	r = volume_open_soon(ckpt, &m->o.volume, &m->v, &e);
 	if (r < 0)
 		return cli_fail(MOUNT_FAILURE, NULL, &e);
 	m->shown = name ? name : ckpt;

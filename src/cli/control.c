@@ -77,34 +77,68 @@ static void result(const struct mount *m, const struct control *c, struct buf *o
 	buf_putc(out, '\0');
 }
 
+#define SUSPICIOUS "suspicious: "
+
+static bool is_suspect(const char *line)
+{
+	return strncmp(line, SUSPICIOUS, strlen(SUSPICIOUS)) == 0;
+}
+
+static size_t count_suspects(const char *said)
+{
+	size_t n = 0;
+	for (const char *line = said; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		n += is_suspect(line);
+	}
+	return n;
+}
+
+/* Those lines of a result, on standard error. */
+static void say_suspects(const struct mount *m, const char *said)
+{
+	while (said) {
+		size_t n = strcspn(said, "\n");
+		if (is_suspect(said))
+			cli_error("%s: %.*s", m->point, (int)n, said);
+		said = said[n] ? said + n + 1 : NULL;
+	}
+}
+
 static int say_failed(const struct mount *m, const struct act *a)
 {
+	bool unsafe = false;
 	struct buf said;
-	buf_init(&said, 1 << 16);
+	buf_init(&said, 64 << 20);
 	if (a->opened && a->error != ENOTCONN && a->error != ECONNABORTED)
 		result(m, a->c, &said);
 	if (a->error == ENOTCONN || a->error == ECONNABORTED)
 		cli_error("%s: the process that served it has ended; its edits are in the journal "
 			  "(pthfs recover %s)", m->point, m->source);
-	else if (!said.failed && said.n > 1)
-		cli_error("%s: %s", m->point,
-				said.p + (strncmp(said.p, "failed: ", 8) == 0 ? 8 : 0));
-	else
+	else if (!said.failed && said.n > 1) {
+		const char *why = said.p + (strncmp(said.p, "failed: ", 8) == 0 ? 8 : 0);
+		size_t n = a->error == EPERM ? count_suspects(said.p) : 0;
+		unsafe = n > 0;
+		if (n > 1) /* the first is in the sentence */
+			say_suspects(m, said.p);
+		cli_error("%s: %.*s", m->point, (int)strcspn(why, "\n"), why);
+	} else
 		cli_error("%s: %s: %s", m->point, a->c->doing, strerror(a->error));
 	buf_release(&said);
 	if (a->c->advice)
 		cli_error("%s: %s", m->point, a->c->advice);
-	return CLI_ERROR;
+	return unsafe && !a->c->if_dirty ? CLI_DIFFERENT : CLI_ERROR;
 }
 
 static int say_done(const struct mount *m, const struct control *c)
 {
 	struct buf said;
-	buf_init(&said, 1 << 16);
+	buf_init(&said, 64 << 20);
 	result(m, c, &said);
+	say_suspects(m, said.failed ? NULL : said.p);
 	char *rest = said.failed ? NULL : said.p, *line;
 	while ((line = strsep(&rest, "\n")) != NULL)
-		if (*line)
+		if (*line && !is_suspect(line))
 			cli_line(stdout, line);
 	buf_release(&said);
 	return cli_finish(CLI_SAME);

@@ -15,7 +15,8 @@ struct control {
 };
 
 /* Returns CLI_SAME with the result on standard output, or CLI_ERROR with the reason on standard
- * error. A mount whose process has ended is CLI_DIFFERENT, without a word, when if_dirty. */
+ * error; CLI_DIFFERENT, unless if_dirty: the validation refuses. What it finds suspicious is told on
+ * standard error, too. A mount whose process has ended is CLI_DIFFERENT, without a word, when if_dirty. */
 int control_mount(const struct mount *m, const struct control *c);
 
 /* Everything that was written to the mount is in the checkpoint. False also when it cannot tell. */

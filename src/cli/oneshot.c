@@ -28,6 +28,23 @@ void oneshot_say_notice(const struct volume *v)
 	}
 }
 
+/* A refusal names the first itself. */
+bool oneshot_say_suspects(struct volume *v, const char *file, int rc)
+{
+	struct buf lines;
+	buf_init(&lines, 64 << 20);
+	volume_suspects(v, &lines);
+	bool any = lines.n > 0;
+	bool one = any && memchr(lines.p, '\n', lines.n) == lines.p + lines.n - 1;
+	buf_putc(&lines, 0);
+	char *rest = lines.failed || (rc < 0 && (rc != ERR_REFUSED || one)) ? NULL : lines.p, *line;
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (*line)
+			cli_error("%s: suspicious: %s", file, line);
+	buf_release(&lines);
+	return any;
+}
+
 /* What contradicts itself: "" when nothing does. */
 static const char *contradiction(const struct oneshot *ed)
 {
@@ -126,6 +143,7 @@ static void say(const struct oneshot *ed, const char *did, const struct commit_r
 int oneshot_close(struct oneshot *ed, int rc, const char *did, struct err *e)
 {
 	struct commit_result r = {0};
+	bool suspects = false;
 	if (rc < 0) {
 		err_prefix(e, "%s", ed->file);
 	} else {
@@ -137,9 +155,12 @@ int oneshot_close(struct oneshot *ed, int rc, const char *did, struct err *e)
 		ed->commit.ctx = &ed->progress;
 		rc = volume_commit(ed->v, &ed->commit, &r, e);
 		progress_end(&ed->progress);
+		suspects = oneshot_say_suspects(ed->v, ed->file, rc);
 	}
 	if (rc == 0)
 		say(ed, did, &r);
 	volume_close(ed->v);
+	if (suspects && rc == ERR_REFUSED && ed->q.volume.validate == VALIDATE_STRICT)
+		return cli_fail(CLI_DIFFERENT, NULL, e);
 	return rc < 0 ? cli_fail(CLI_ERROR, NULL, e) : cli_finish(CLI_SAME);
 }

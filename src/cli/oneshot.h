@@ -24,11 +24,14 @@ struct oneshot {
 #define ONESHOT_HELP                                                                                  \
 	"  --output OUT  write OUT, which must not exist, and leave CHECKPOINT alone\n"            \
 	"  --dry-run     change nothing, say what would be written\n"                              \
-	"  --inplace     patch the file itself, with a journal, instead of replacing it\n"
+	"  --inplace     patch the file itself, with a journal, instead of replacing it\n"            \
+	"  -o validate=off|warn|strict, -o device=cpu|cuda[:N]|auto\n"                             \
+	"                how edited tensors are looked at (NaN, Inf, zeros, range) before\n"        \
+	"                anything is written: warn says what is suspicious, strict refuses\n"
 #define ONESHOT_HELP_END                                                                              \
 	"  -v, --verbose list every change\n\n"                                                    \
 	"All or nothing: CHECKPOINT is the old or the new one, whole, at every instant.\n"         \
-	"Exit codes: 0, or 2 for an error.\n"
+	"Exit codes: 0, 1 when -o validate=strict refuses the edit, or 2 for an error.\n"
 
 /* As query_next(). */
 int oneshot_next(struct oneshot *ed, int argc, char **argv);
@@ -42,6 +45,8 @@ int oneshot_close(struct oneshot *ed, int rc, const char *did, struct err *e);
 void oneshot_signals(void);
 /* volume_notice() on standard error, a line each. */
 void oneshot_say_notice(const struct volume *v);
+/* What a commit found suspicious (rc: how it ended) on standard error, a line each; false: nothing. */
+bool oneshot_say_suspects(struct volume *v, const char *file, int rc);
 /* "24.6 KB (cloned and patched)", "24.6 KB to OUT (copied)" */
 void oneshot_cost(struct buf *out, const struct commit_result *r, const char *to);
 

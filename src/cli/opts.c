@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum kind { IGNORE, PASS, FLAG, NUMBER, OCTAL, SECONDS, USER, GROUP };
+enum kind { IGNORE, PASS, FLAG, NUMBER, OCTAL, SECONDS, USER, GROUP, VALIDATE, DEVICE };
 
 static const struct rule {
 	const char *name; /* a trailing '=' asks for a value, a trailing '*' is any ending */
@@ -28,6 +28,8 @@ static const struct rule {
 		{"salvage", FLAG, AT(volume.salvage)},
 		{"inplace", FLAG, AT(volume.inplace)},
 		{"compact", FLAG, AT(volume.compact)},
+		{"validate=", VALIDATE, AT(volume.validate)},
+		{"device=", DEVICE, AT(volume.device)},
 		{"show_hidden", FLAG, AT(volume.show_hidden)},
 		{"max_names=", NUMBER, AT(volume.max_names)},
 		{"noxattr", FLAG, AT(fs.noxattr)},
@@ -203,6 +205,35 @@ static bool group_id(const char *value, uint32_t *ret)
 	return gr != NULL;
 }
 
+static bool validate(const char *value, enum validate *ret)
+{
+	static const char *const words[] = {"warn", "off", "strict"}; /* enum validate */
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*ret = (enum validate)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Kept for as long as the command runs: there is one of them, as with every option the last. */
+static bool device(const char *value, const char **ret)
+{
+	static char kept[16];
+	uint32_t card;
+
+	if (strcmp(value, "cpu") != 0 && strcmp(value, "cuda") != 0 && strcmp(value, "auto") != 0 &&
+			(strncmp(value, "cuda:", 5) != 0 || !number(value + 5, 10, 255, &card)))
+		return false;
+	if (strlen(value) >= sizeof kept)
+		return false;
+	memcpy(kept, value, strlen(value) + 1);
+	*ret = kept;
+	return true;
+}
+
 /* Once more with its backslashes, for libfuse to take off. */
 static void pass_on(struct buf *b, const char *word)
 {
@@ -239,6 +270,10 @@ static bool apply(
 		return user_id(value, at);
 	case GROUP:
 		return group_id(value, at);
+	case VALIDATE:
+		return validate(value, at);
+	case DEVICE:
+		return device(value, at);
 	}
 	return false;
 }
@@ -257,6 +292,10 @@ static const char *wanted(enum kind kind)
 		return "a user's name or number";
 	case GROUP:
 		return "a group's name or number";
+	case VALIDATE:
+		return "off, warn or strict";
+	case DEVICE:
+		return "cpu, cuda, cuda:N or auto";
 	default:
 		return "a value that fits";
 	}

@@ -6,7 +6,7 @@
  *
  * Modules are compared by their first components, so that no exact name slips through
  * ("os.path" falls under "os"), and in Python 3's and Python 2's spelling ("__builtin__ eval",
- * "commands Popen"). weights_only follows torch 2.10's list for torch.load(weights_only=True).
+ * "commands Popen"). weights_only is weights.c's.
  * (formats/torch-objects.md section 5)
  *
  * A verdict is advice for people: nothing here is ever run, so nothing depends on it for safety.
@@ -69,32 +69,14 @@ static const struct symbol dangerous[] = {
 	{"transformers.dynamic_module_utils", NULL}, {"tensorflow.io", NULL},
 };
 
-static const struct symbol weights_only[] = {
-	{"collections", "OrderedDict"}, {"collections", "Counter"},
-	{"torch.nn.parameter", "Parameter"}, {"torch.serialization", "_get_layout"},
-	{"torch", "Size"}, {"torch", "Tensor"}, {"torch", "device"}, {"_codecs", "encode"},
-	{"builtins", "bytearray"}, {"builtins", "set"}, {"builtins", "complex"},
-	{"torch", "per_tensor_affine"}, {"torch", "per_channel_affine"},
-	{"torch", "per_tensor_symmetric"}, {"torch", "per_channel_symmetric"},
-	{"torch", "per_channel_affine_float_qparams"},
-	{"torch._utils", "_rebuild_parameter"}, {"torch._utils", "_rebuild_parameter_with_state"},
-	{"torch._utils", "_rebuild_qtensor"}, {"torch._utils", "_rebuild_tensor"},
-	{"torch._utils", "_rebuild_tensor_v2"}, {"torch._utils", "_rebuild_tensor_v3"},
-	{"torch._utils", "_rebuild_sparse_tensor"},
-	{"torch._utils", "_rebuild_meta_tensor_no_storage"},
-	{"torch._utils", "_rebuild_nested_tensor"}, {"torch._utils", "_rebuild_wrapper_subclass"},
-	{"torch._utils", "_rebuild_device_tensor_from_numpy"},
-	{"torch._utils", "_rebuild_device_tensor_from_cpu_tensor"},
-	{"torch._tensor", "_rebuild_from_type_v2"},
-};
-
 /* Harmless and common, without a meaning of its own in calls.c. */
 static const struct symbol known[] = {
 	{"argparse", "Namespace"}, {"types", "SimpleNamespace"}, {"collections", "deque"},
 	{"builtins", "object"}, {"builtins", "int"}, {"builtins", "long"}, {"builtins", "float"},
 	{"builtins", "str"}, {"builtins", "unicode"}, {"builtins", "bool"}, {"builtins", "list"},
 	{"builtins", "tuple"}, {"builtins", "xrange"}, {"builtins", "NoneType"},
-	{"numpy", "ndarray"}, {"numpy.ma.core", "MaskedArray"}, {"torch.nn.modules", NULL},
+	{"numpy", "ndarray"}, {"numpy.ma.core", "MaskedArray"},
+	{"numpy.ma", "MaskedArray"}, {"torch.nn.modules", NULL},
 	{"torch.nn.backends.thnn", "_get_thnn_function_backend"}, {"torch.nn.parallel", NULL},
 	{"torch.optim", NULL}, {"torch.jit._pickle", NULL}, {"__torch__", NULL},
 };
@@ -148,7 +130,8 @@ static bool is_dangerous(struct str module, struct str name)
 	return false;
 }
 
-/* Storage classes, tensor classes and dtypes, which would be a long list. */
+/* Storage classes, tensor classes and dtypes, also such as weights_name() does not have (aliases of
+ * dtypes, classes of other versions): a long list. */
 static bool is_torch_type(struct str module, struct str name)
 {
 	bool torch = str_is(module, "torch");
@@ -168,11 +151,10 @@ static void judge(struct loader *l, oref r, struct global_use *u)
 	char tmp[128];
 	struct str module = modern_module(u->module, tmp);
 
-	u->weights_only = is_torch_type(module, u->name) ||
-			  listed(weights_only, ARRAY_SIZE(weights_only), module, u->name);
+	u->weights_only = weights_name(u->module, u->name) != WEIGHTS_NOT;
 	if (is_dangerous(module, u->name))
 		u->verdict = GLOBAL_DANGEROUS;
-	else if (u->weights_only || role_of(l, r)->role != ROLE_UNKNOWN ||
+	else if (u->weights_only || is_torch_type(module, u->name) || role_of(l, r)->role != ROLE_UNKNOWN ||
 			listed(known, ARRAY_SIZE(known), module, u->name))
 		u->verdict = GLOBAL_KNOWN;
 	else

@@ -56,8 +56,19 @@ static int next_pickle(struct reader *r, struct graph *g, const char *what, oref
 	return rc;
 }
 
+/* Where torch.load(weights_only=True) stops in one of the row, it stops. */
+static void join_info(struct pickle_info *first, const struct pickle_info *next)
+{
+	if (!first->weights_only || next->weights_only)
+		return;
+	first->weights_only = false;
+	first->bad_op = next->bad_op;
+	first->bad_name = next->bad_name;
+	first->bad_off = UINT64_MAX; /* not in the pickle that first speaks of */
+}
+
 /* Magic number, protocol version, system info. */
-static int read_head(struct reader *r, struct graph *g, struct err *e)
+static int read_head(struct reader *r, struct graph *g, struct pickle_info *info, struct err *e)
 {
 	struct str text;
 	int64_t version;
@@ -76,7 +87,7 @@ static int read_head(struct reader *r, struct graph *g, struct err *e)
 		return err_set(e, ERR_DAMAGED,
 				"the protocol version of the legacy stream is not 1001, as all "
 				"have it");
-	return next_pickle(r, g, "the system info", &got, NULL, e);
+	return next_pickle(r, g, "the system info", &got, info, e);
 }
 
 /* The count in front of a storage's data, checked against what the pickle says. */
@@ -248,7 +259,8 @@ static int read_pickles(struct stream *s)
 {
 	struct loader *l = s->l;
 	uint64_t info_off;
-	int rc = read_head(&s->r, l->g, l->e);
+	struct pickle_info head, keys;
+	int rc = read_head(&s->r, l->g, &head, l->e);
 
 	if (rc < 0)
 		return rc;
@@ -258,7 +270,11 @@ static int read_pickles(struct stream *s)
 	s->object_len = s->r.pos - info_off;
 	s->keys_off = s->r.pos;
 	if (rc == 0)
-		rc = next_pickle(&s->r, l->g, "the storage keys", &s->keys, NULL, l->e);
+		rc = next_pickle(&s->r, l->g, "the storage keys", &s->keys, &keys, l->e);
+	if (rc == 0) {
+		join_info(&l->c->pickle, &head);
+		join_info(&l->c->pickle, &keys);
+	}
 	s->keys_len = s->r.pos - s->keys_off;
 	if (rc == 0 && obj_kind(l->g, s->keys) != OBJ_KIND_LIST)
 		rc = err_set(l->e, ERR_DAMAGED,
@@ -325,7 +341,7 @@ static const char *embedded_storage(
 	oref object, keys, id;
 	uint32_t n;
 
-	if (read_head(r, g, &e) < 0 || next_pickle(r, g, "the object", &object, NULL, &e) < 0 ||
+	if (read_head(r, g, NULL, &e) < 0 || next_pickle(r, g, "the object", &object, NULL, &e) < 0 ||
 			next_pickle(r, g, "the storage keys", &keys, NULL, &e) < 0)
 		return model_sentence(l->m, "its embedded storage: %s", e.text);
 	if (!obj_persid(g, object, &id))
@@ -415,7 +431,7 @@ int legacy_embedded_data(struct source *stream, uint64_t *ret, struct err *e)
 		return rc;
 	rc = reader_init(&r, stream, 0, stream->size, e);
 	if (rc == 0) {
-		rc = read_head(&r, &g, e);
+		rc = read_head(&r, &g, NULL, e);
 		if (rc == 0)
 			rc = next_pickle(&r, &g, "the object", &got, NULL, e);
 		if (rc == 0)

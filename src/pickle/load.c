@@ -59,6 +59,16 @@ int op_underflow(struct machine *m, uint32_t k)
 		m->marks.n ? " above the mark" : "");
 }
 
+void op_not_weights_only(struct machine *m)
+{
+	if (!m->info.weights_only)
+		return;
+	m->info.weights_only = false;
+	m->info.bad_op = m->op;
+	m->info.bad_name = op_table[m->op].name;
+	m->info.bad_off = m->at;
+}
+
 /* A count of bytes, which must be there. */
 static int counted(struct machine *m, uint64_t n)
 {
@@ -151,11 +161,8 @@ int machine_step(struct machine *m)
 		return err_set(m->e, ERR_DAMAGED,
 			"byte %" PRIu64 " of the pickle (0x%02x) is not an opcode", m->at, m->op);
 	m->info.opcodes++;
-	if (!op->weights_only && m->info.weights_only) {
-		m->info.weights_only = false;
-		m->info.bad_op = m->op;
-		m->info.bad_off = m->at;
-	}
+	if (!op->weights_only)
+		op_not_weights_only(m);
 	if (op->arg != ARG_NONE) {
 		rc = decode_arg(m, op->arg);
 		if (rc < 0)

@@ -81,6 +81,8 @@ int machine_step(struct machine *m);
 int op_err(struct machine *m, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* What the reader answered, in words: the end of the data is a truncated pickle. */
 int op_read_err(struct machine *m, int code);
+/* torch.load(weights_only=True) ends at the opcode that runs. */
+void op_not_weights_only(struct machine *m);
 /* A maker gave OREF_NIL: out of memory, or over the limit of nodes. */
 int op_make_err(struct machine *m);
 /* Fewer than k values above the floor. */

@@ -121,6 +121,16 @@ int op_setitem(struct machine *m)
 	return add_pairs(m, top(m, 0), m->stack.at + m->stack.n, 1);
 }
 
+/* What OrderedDict or Counter made, which weights_only lets take pairs. */
+static bool is_dict_call(const struct machine *m, oref r)
+{
+	oref callable, args;
+	struct str module, name;
+
+	return obj_call(m->g, r, &callable, &args) && obj_global(m->g, callable, &module, &name) &&
+	       (str_is(name, "OrderedDict") || str_is(name, "Counter"));
+}
+
 int op_setitems(struct machine *m)
 {
 	const oref *items;
@@ -129,6 +139,9 @@ int op_setitems(struct machine *m)
 
 	if (take_marked_for(m, &items, &n, &target) < 0)
 		return ERR_DAMAGED;
+	/* Of no pairs at all the graph keeps nothing. */
+	if (n == 0 && obj_kind(m->g, target) != OBJ_KIND_DICT && !is_dict_call(m, target))
+		op_not_weights_only(m);
 	return n % 2 ? odd(m, n) : add_pairs(m, target, items, n / 2);
 }
 
@@ -139,6 +152,8 @@ static int add_items(
 
 	if (rc < 0)
 		return rc;
+	if (seq == OBJ_KIND_LIST && obj_kind(m->g, target) != OBJ_KIND_LIST)
+		op_not_weights_only(m);
 	return n && obj_append(m->g, target, items, n) < 0 ? op_make_err(m) : 0;
 }
 

@@ -351,6 +351,7 @@ int tree_renumber(struct tree *t, uint32_t dir, struct err *e)
 			return err_nomem(e);
 		t->nodes.at[child].name = name.p;
 		t->nodes.at[child].name_len = (uint16_t)name.n;
+		t->nodes.at[child].key = OREF_NIL; /* its place when the file was opened */
 		if (tree_index(t, child) < 0)
 			return err_nomem(e);
 		t->generation++;

@@ -68,29 +68,46 @@ static void keep(struct log *l, char *line)
 	l->line[at] = line;
 }
 
-void log_add(struct log *l, const char *fmt, ...)
+static void add(struct log *l, bool aloud, const char *fmt, va_list ap)
+		__attribute__((format(printf, 3, 0)));
+static void add(struct log *l, bool aloud, const char *fmt, va_list ap)
 {
 	char text[LINE_MAX_BYTES], *copy;
 	size_t at = stamp(text, sizeof text);
 	void (*sink)(const char *line);
-	va_list ap;
 
 	if (!l)
 		return;
 	text[at] = 0;
-	va_start(ap, fmt);
 	vsnprintf(text + at, sizeof text - at, fmt, ap);
-	va_end(ap);
 	for (char *p = text; (p = strpbrk(p, "\r\n"));)
 		*p = ' ';
 	copy = strdup(text);
 	pthread_mutex_lock(&l->lock);
 	if (copy)
 		keep(l, copy);
-	sink = l->sink;
+	sink = aloud ? l->sink : NULL;
 	pthread_mutex_unlock(&l->lock);
 	if (sink)
 		sink(text + at);
+}
+
+void log_add(struct log *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(l, true, fmt, ap);
+	va_end(ap);
+}
+
+void log_note(struct log *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add(l, false, fmt, ap);
+	va_end(ap);
 }
 
 void log_text(struct log *l, struct buf *out)

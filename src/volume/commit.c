@@ -1,6 +1,7 @@
 /* commit.c - the checkpoint is made to contain the edits, all or nothing.
  *
  *	(edit.mutex: nobody edits until it is over; reading goes on)
+ *	gate_judge()         edited tensors against what they were
  *	apply_tree()         tree -> object graph              volume.lock for a moment
  *	checkpoint_save()    object graph, dirty storages -> plan
  *	verify_plan()        the plan, read back, shows the same
@@ -271,10 +272,29 @@ static int realize(struct commit *c, struct err *e)
 	return rc;
 }
 
+/* What realize() would write, and how. In place everything goes through the journal first. */
+static void foresee(const struct commit *c, struct commit_result *ret)
+{
+	const struct volume *v = c->v;
+	if (ret->written == 0 && c->plan.size == (uint64_t)v->st.st_size && !c->o->output) {
+		ret->way = "as it was";
+	} else if (v->opts.inplace && !c->o->output) {
+		ret->way = "patching in place";
+		ret->written *= 2;
+	} else if (ret->written < c->plan.size && sink_clones(v->path, c->o->output ? c->o->output : v->path)) {
+		ret->way = "cloning and patching";
+	} else {
+		ret->way = "copying";
+		ret->written = c->plan.size;
+	}
+}
+
 static int commit_edits(struct commit *c, struct commit_result *ret, struct err *e)
 {
 	struct volume *v = c->v;
 	int rc = c->o->output ? 0 : still_ours(v, e);
+	if (rc == 0)
+		rc = gate_judge(v, c->o, &ret->suspects, e);
 	if (rc == 0)
 		rc = make_plan(c, e);
 	if (rc < 0)
@@ -283,8 +303,10 @@ static int commit_edits(struct commit *c, struct commit_result *ret, struct err 
 	ret->dead = c->report.dead;
 	ret->written = plan_cost(&c->plan, v->ck->file);
 	ret->way = "";
-	if (c->o->dry_run)
+	if (c->o->dry_run) {
+		foresee(c, ret);
 		return 0;
+	}
 	if (ret->written == 0 && c->plan.size == (uint64_t)v->st.st_size && !c->o->output) {
 		c->replaced = true; /* the edits come to what is there already */
 		c->done.now = v->st;
@@ -341,6 +363,13 @@ static void take_back(struct volume *v)
 	pthread_rwlock_unlock(&v->lock);
 }
 
+static void forget_suspects(struct volume *v)
+{
+	pthread_rwlock_wrlock(&v->lock);
+	gate_forget(v);
+	pthread_rwlock_unlock(&v->lock);
+}
+
 int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_result *ret, struct err *e)
 {
 	struct commit c = {.v = v, .o = o, .way = "", .at = v->path};
@@ -358,11 +387,14 @@ int volume_commit(struct volume *v, const struct commit_opts *o, struct commit_r
 		atomic_store(&v->edit->committing, !o->dry_run);
 		rc = commit_edits(&c, &r, &own);
 		atomic_store(&v->edit->committing, false);
-	} else if (o->unmounting) {
-		rc = settle(&c, &own);
+	} else {
+		forget_suspects(v);
+		rc = o->unmounting ? settle(&c, &own) : 0;
 	}
 	if (!c.replaced)
 		take_back(v);
+	else
+		v->edit->gate.refused = false;
 	if (rc < 0 && v->edit->journal && !o->dry_run && !o->output)
 		journal_note(v->edit->journal, own.text, NULL);
 	if (rc < 0)

@@ -9,15 +9,20 @@ static int order_commit(struct volume *v, struct str words, struct err *e)
 {
 	struct commit_opts o = {0};
 	struct commit_result r;
-	if (str_starts(words, STR("dry-run")))
-		o.dry_run = true;
+	o.dry_run = str_starts(words, STR("dry-run"));
 	o.compact = str_starts(words, STR("compact"));
+	o.force = str_starts(words, STR("force"));
 	int rc = volume_commit(v, &o, &r, e);
-	if (rc == 0 && o.dry_run) {
+	if (o.dry_run && v->edit) {
 		pthread_rwlock_wrlock(&v->lock);
 		v->edit->result.n = 0;
-		buf_printf(&v->edit->result, "%llu edit%s to commit, %s to write (nothing was written)\n",
-				(unsigned long long)r.edits, r.edits == 1 ? "" : "s", STR_SIZE(r.written));
+		if (rc < 0)
+			buf_printf(&v->edit->result, "failed: %s\n", e->text);
+		else
+			buf_printf(&v->edit->result,
+					"%llu edit%s to commit, %s to write%s%s (nothing was written)\n",
+					(unsigned long long)r.edits, r.edits == 1 ? "" : "s", STR_SIZE(r.written),
+					*r.way ? " by " : "", r.way);
 		pthread_rwlock_unlock(&v->lock);
 	}
 	return rc;
@@ -32,6 +37,8 @@ int volume_revert(struct volume *v, struct err *e)
 	n = changes_count(v);
 	rc = edit_revert(v, e);
 	v->edit->result.n = 0;
+	v->edit->gate.refused = false;
+	gate_forget(v);
 	if (rc == 0)
 		buf_printf(&v->edit->result, "dropped %llu edit%s\n", (unsigned long long)n, n == 1 ? "" : "s");
 	else
@@ -52,4 +59,5 @@ int volume_control(struct volume *v, bool commit, struct str words, struct err *
 void vol_control_text(const struct volume *v, struct buf *out)
 {
 	buf_str(out, buf_view(&v->edit->result));
+	gate_text(v, GATE_WORD, out);
 }

@@ -261,6 +261,7 @@ void edit_close(struct volume *v)
 	struct edit *d = v->edit;
 	if (!d)
 		return;
+	gate_release(v);
 	scratch_release(v);
 	dirty_release(v);
 	stage_drop_all(v);

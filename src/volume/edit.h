@@ -6,8 +6,10 @@
  *	scratch.c   names that are no keys (yet)
  *	keys.c      names that come, go and change: the tree
  *	key_names.c which key a name stands for
+ *	twins.c     a dict under two keys: what `rm -r` of one of them means
  *	ops.c       the same, told to the journal; replay.c: taken up from it again
  *	apply.c     tree and values -> object graph, before the pickle is written
+ *	gate.c      what was edited, judged by its numbers before it is committed
  *	commit.c    object graph and dirty storages -> plan -> file
  *	rebase.c    the file that was written becomes what the volume shows
  *	changes.c   what differs from the checkpoint, in words
@@ -82,6 +84,22 @@ struct parted {
 	pid_t pid; /* who did */
 };
 
+/* An edited tensor that the validation finds suspicious. */
+struct suspect {
+	uint32_t tensor;
+	unsigned what; /* enum suspicion */
+	bool fresh;    /* there is no former content: was is not set */
+	struct stats was, now;
+};
+
+struct gate {
+	struct engine *engine;        /* NULL: not needed so far */
+	VEC(struct suspect) suspects; /* that the last commit, or the last try, found; the first of them */
+	uint64_t count;               /* all of them */
+	struct timespec when;         /* the last edit that was judged */
+	bool refused;                 /* the edits come from a journal that VALIDATE_STRICT did not commit */
+};
+
 struct edit {
 	bool on;      /* open for editing */
 	bool replay;  /* edits come from the journal: they are not told to it again */
@@ -120,6 +138,7 @@ struct edit {
 	size_t base_storages, base_tensors, base_values, base_entries; /* in the model as loaded */
 	struct buf notice;
 	struct buf result; /* of the last commit or revert, in words */
+	struct gate gate;
 	_Atomic uint64_t done, total;
 	_Atomic bool committing;
 };
@@ -327,6 +346,20 @@ int edit_move_node(struct volume *v, uint32_t node, uint32_t dir, struct str nam
 
 /* What was written into .pthfs/commit or .pthfs/revert: acts. No lock is held. */
 int volume_control(struct volume *v, bool commit, struct str words, struct err *e);
+
+/* --- gate.c, gate_tell.c ----------------------------------------------------------------------------- */
+
+#define GATE_WORD "suspicious: "
+#define GATE_REFUSED "-o validate=strict" /* how the sentence begins: replay.c knows it again */
+/* Judges every edited tensor against its content at the last commit; *suspects: how many are
+ * suspicious. ERR_REFUSED: validation is strict, and not forced. edit.mutex is held, volume.lock not. */
+int gate_judge(struct volume *v, const struct commit_opts *o, uint64_t *suspects, struct err *e);
+void gate_one_text(const struct volume *v, const struct suspect *s, struct buf *out);
+/* A line each, behind these words. */
+void gate_text(const struct volume *v, const char *front, struct buf *out);
+void gate_json(const struct volume *v, struct json *j); /* a list */
+void gate_forget(struct volume *v); /* locked for writing */
+void gate_release(struct volume *v);
 
 /* --- apply.c, commit.c, rebase.c ------------------------------------------------------------------- */
 

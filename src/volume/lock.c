@@ -7,6 +7,8 @@
  */
 #include "lock.h"
 
+#include <pthfs/volume.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -34,6 +36,13 @@ pid_t lock_holder(const struct stat *st)
 	if (f)
 		fclose(f);
 	return found;
+}
+
+/* The process that took the lock may be gone, and its child have it. */
+bool volume_is_edited(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && lock_holder(&st) != 0;
 }
 
 bool lock_is_alive(pid_t pid)

@@ -437,6 +437,8 @@ static int one_frame(void *ctx, const struct frame *f)
 	struct replay *r = ctx;
 	if (f->kind == FRAME_WRITE)
 		return r->skip ? 0 : replay_write(r, f);
+	if (f->kind == FRAME_NOTE) /* of the last try to commit them */
+		r->v->edit->gate.refused = str_starts(f->payload, STR(GATE_REFUSED));
 	int rc = f->kind == FRAME_OP ? read_op(r, f->payload) : 0;
 	if (rc < 0 || f->kind != FRAME_OP)
 		return rc;

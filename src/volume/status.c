@@ -81,6 +81,7 @@ static void status_text(struct volume *v, struct buf *out)
 	text_scratch(v, out);
 	if (v->edit->result.n)
 		buf_printf(out, "last: %.*s", STR_FMT(buf_view(&v->edit->result)));
+	gate_text(v, GATE_WORD, out);
 }
 
 static void status_json(struct volume *v, struct buf *out)
@@ -110,6 +111,8 @@ static void status_json(struct volume *v, struct buf *out)
 			json_str(&j, buf_view(&path));
 		}
 	json_close(&j, ']');
+	json_key(&j, "suspects");
+	gate_json(v, &j);
 	json_close(&j, '}');
 	buf_putc(out, '\n');
 	buf_release(&path);
@@ -139,7 +142,8 @@ struct found {
 	enum journal_state state;
 	uint64_t ops, writes, bytes;
 	struct buf note;
-	struct buf listed; /* the edits, a line each; empty when they could not be told */
+	struct volume *peek; /* as if the edits were made; NULL: they cannot be told */
+	bool suspicious;     /* validation refused them: peek judges them once more */
 	bool foreign;
 	struct err why; /* how foreign */
 	pid_t holder;
@@ -181,15 +185,17 @@ static int find(const char *path, struct found *s, struct err *e)
 }
 
 /* The edits as if they were made. A mount that is editing has them in memory, partly. */
-static void list_edits(const char *path, struct found *s)
+static void peek_at(const char *path, struct found *s)
 {
-	struct volume_opts o = {.mode = VOLUME_PEEK};
-	struct list l = {.out = &s->listed};
-	struct volume *v;
-	if (s->holder || s->foreign || s->state != JOURNAL_EDITS || volume_open(path, &o, &v, NULL) < 0)
+	struct volume_opts o = {.mode = VOLUME_PEEK, .device = "cpu"};
+	const struct commit_opts all = {.force = true};
+	uint64_t ignored;
+	s->suspicious = str_starts(buf_view(&s->note), STR(GATE_REFUSED));
+	if (s->holder || s->foreign || s->state != JOURNAL_EDITS ||
+			volume_open(path, &o, &s->peek, NULL) < 0)
 		return;
-	changes_each(v, list_text, &l, NULL);
-	volume_close(v);
+	if (s->suspicious && gate_judge(s->peek, &all, &ignored, NULL) < 0)
+		s->suspicious = false;
 }
 
 static bool is_clean(const struct found *s)
@@ -209,18 +215,22 @@ static void found_text(const struct found *s, const char *path, struct buf *out)
 		buf_printf(out, "a commit in place was interrupted: %s: pthfs recover finishes it\n", path);
 	else if (s->foreign)
 		buf_printf(out, "%s: %s\n", path, s->why.text);
-	else if (s->listed.n)
+	else if (s->peek && changes_count(s->peek)) {
+		struct list l = {.out = out};
 		buf_printf(out, "dirty: %s: edits that were not committed wait in its journal (pthfs commit makes "
 				"the checkpoint contain them, a mount with -o rw takes them up, pthfs revert "
-				"drops them)\n%.*s",
-				path, STR_FMT(buf_view(&s->listed)));
-	else
+				"drops them)\n",
+				path);
+		changes_each(s->peek, list_text, &l, NULL);
+	} else
 		buf_printf(out, "dirty: %s: its journal holds edits that were not committed (%llu names and "
 				"values, %s of bytes); pthfs commit makes the checkpoint contain them, a mount "
 				"with -o rw takes them up, pthfs revert drops them\n",
 				path, (unsigned long long)s->ops, STR_SIZE(s->bytes));
 	if (s->note.n)
 		buf_printf(out, "the last commit failed: %.*s\n", STR_FMT(buf_view(&s->note)));
+	if (s->peek && s->suspicious)
+		gate_text(s->peek, GATE_WORD, out);
 }
 
 static void found_json(const struct found *s, const char *path, struct buf *out)
@@ -247,6 +257,15 @@ static void found_json(const struct found *s, const char *path, struct buf *out)
 		json_key(&j, "last");
 		json_str(&j, buf_view(&s->note));
 	}
+	if (s->peek) {
+		struct list l = {.j = &j};
+		json_key(&j, "edits");
+		json_open(&j, '[');
+		changes_each(s->peek, list_json, &l, NULL);
+		json_close(&j, ']');
+		json_key(&j, "suspects");
+		gate_json(s->peek, &j);
+	}
 	json_close(&j, '}');
 	buf_putc(out, '\n');
 }
@@ -255,10 +274,9 @@ int volume_status_of(const char *path, bool json, struct buf *out, bool *clean, 
 {
 	struct found s = {.state = JOURNAL_EMPTY};
 	buf_init(&s.note, 1 << 16);
-	buf_init(&s.listed, 16 << 20);
 	int rc = find(path, &s, e);
 	if (rc == 0) {
-		list_edits(path, &s);
+		peek_at(path, &s);
 		*clean = is_clean(&s);
 		if (json)
 			found_json(&s, path, out);
@@ -267,9 +285,9 @@ int volume_status_of(const char *path, bool json, struct buf *out, bool *clean, 
 	} else {
 		err_prefix(e, "%s", path);
 	}
+	volume_close(s.peek);
 	journal_close(s.journal);
 	buf_release(&s.note);
-	buf_release(&s.listed);
 	return rc;
 }
 

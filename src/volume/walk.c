@@ -2,15 +2,11 @@
 #include "internal.h"
 
 #include "glob.h"
+#include <pthfs/inside.h>
 #include <string.h>
 
-/* The texts of one item; each is used up before the next item is made. */
-struct item_bufs {
-	struct buf path, type, shape, tied;
-};
-
 static void item_tensor(const struct volume *v, uint32_t node, uint32_t id, struct vitem *it,
-		struct item_bufs *b)
+		struct vitem_text *b)
 {
 	const struct tensor *t = &vol_model(v)->tensors.at[id];
 	it->is_tensor = true;
@@ -23,7 +19,7 @@ static void item_tensor(const struct volume *v, uint32_t node, uint32_t id, stru
 }
 
 static void item_parts(const struct volume *v, const struct value *val, struct vitem *it,
-		struct item_bufs *b)
+		struct vitem_text *b)
 {
 	const struct parts *p = &vol_model(v)->parts.at[val->parts];
 	struct tensor whole = {.ndim = p->ndim, .shape = p->shape};
@@ -32,7 +28,7 @@ static void item_parts(const struct volume *v, const struct value *val, struct v
 	tensor_shape_text(&whole, &b->shape);
 }
 
-static int make_item(struct volume *v, uint32_t node, struct vitem *it, struct item_bufs *b,
+static int make_item(struct volume *v, uint32_t node, struct vitem *it, struct vitem_text *b,
 		struct err *e)
 {
 	const struct value *val = node_value(&v->tree, node);
@@ -57,8 +53,32 @@ static int make_item(struct volume *v, uint32_t node, struct vitem *it, struct i
 	return 0;
 }
 
+void vitem_text_init(struct vitem_text *t)
+{
+	buf_init(&t->path, 1 << 20);
+	buf_init(&t->type, 1 << 16);
+	buf_init(&t->shape, 1 << 16);
+	buf_init(&t->tied, 1 << 20);
+}
+
+void vitem_text_release(struct vitem_text *t)
+{
+	buf_release(&t->path);
+	buf_release(&t->type);
+	buf_release(&t->shape);
+	buf_release(&t->tied);
+}
+
+int volume_item(struct volume *v, uint32_t node, struct vitem_text *t, struct vitem *ret,
+		struct err *e)
+{
+	t->path.n = 0;
+	tree_path(&v->tree, node, &t->path);
+	return make_item(v, node, ret, t, e);
+}
+
 static int walk(struct volume *v, const char *glob, volume_item_fn *fn, void *ctx,
-		struct item_bufs *b, struct err *e)
+		struct vitem_text *b, struct err *e)
 {
 	struct vitem it;
 	int rc = 0;
@@ -77,16 +97,10 @@ static int walk(struct volume *v, const char *glob, volume_item_fn *fn, void *ct
 
 int volume_walk(struct volume *v, const char *glob, volume_item_fn *fn, void *ctx, struct err *e)
 {
-	struct item_bufs b;
-	buf_init(&b.path, 1 << 20);
-	buf_init(&b.type, 1 << 16);
-	buf_init(&b.shape, 1 << 16);
-	buf_init(&b.tied, 1 << 20);
+	struct vitem_text b;
+	vitem_text_init(&b);
 	int rc = walk(v, glob, fn, ctx, &b, e);
-	buf_release(&b.path);
-	buf_release(&b.type);
-	buf_release(&b.shape);
-	buf_release(&b.tied);
+	vitem_text_release(&b);
 	return rc;
 }
 

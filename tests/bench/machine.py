@@ -216,6 +216,10 @@ def read(path, key):
     return spent
 def drop(path):
     return len(loaded.pop(path))
+def equal(a, b):
+    begin = time.monotonic()
+    sum(torch.equal(tensor, loaded[b][key]) for key, tensor in loaded[a].items())
+    return (time.monotonic() - begin) * 1e3
 def strip(path, out, mmap):
     begin = time.monotonic()
     old = torch.load(path, mmap=mmap == "mmap", weights_only=True)

@@ -477,7 +477,7 @@ not_answering() {
 # --- help ----------------------------------------------------------------------------------------
 
 @test "every command has a help, a place in --help, in the manual page and in the completions" {
-    for c in mount umount status commit revert recover ls info cat rename set rm compact; do
+    for c in mount umount status commit revert recover ls info check cat rename set rm compact; do
         run "$PTHFS" "$c" --help
         [ "$status" -eq 0 ]
         [[ $output == "usage: pthfs "* ]]
@@ -490,7 +490,7 @@ not_answering() {
 }
 
 @test "every long option of a help is in the manual page and in the completions" {
-    for c in umount status commit ls cat rename set rm compact; do
+    for c in umount status commit ls check cat rename set rm compact; do
         for o in $("$PTHFS" "$c" --help | grep -oE '^ +(-[a-z], )?--[a-z-]+' | grep -oE -e '--[a-z-]+'); do
             grep -q -e "Fl -${o#--}" "$REPO/contrib/pthfs.1"
             grep -q -e "$o" "$REPO/contrib/completions/_pthfs"

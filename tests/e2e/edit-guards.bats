@@ -41,6 +41,18 @@ leave_edits() {
 
 # --- one at a time -----------------------------------------------------------------------------------
 
+@test "a mount right after fusermount3 -u waits for the commit, and shows it" {
+    mkdir mnt
+    for i in 1 2 3 4 5; do
+        rw
+        printf '%s\n' "$i" >mnt/epoch
+        fusermount3 -u mnt
+        rw
+        [ "$(cat mnt/epoch)" = "$i" ]
+        "$PTHFS" umount mnt
+    done
+}
+
 @test "a checkpoint is mounted rw once, also by its hard link and through a symlink" {
     ln c.pth hard.pth
     ln -s c.pth soft.pth
@@ -562,6 +574,7 @@ after_small_disk() {
     run "$PTHFS" status --json c.pth
     [ "$status" -eq 1 ]
     [ "$(jq -r .state <<<"$output")" = dirty ]
+    [ "$(jq -c '[.edits[] | .name]' <<<"$output")" = '["epoch","model/module.conv2.weight"]' ]
     cp $J left
     run "$PTHFS" commit --dry-run c.pth
     [ "$status" -eq 0 ]
@@ -595,6 +608,7 @@ after_small_disk() {
     run "$PTHFS" commit --dry-run mnt
     [ "$status" -eq 0 ]
     [[ $output == *"2 edits"*B* ]]
+    [[ $output == *" by copying "* || $output == *" by cloning and patching "* ]]
     [ "$(stat -c '%i %s %Y' c.pth $J)" = "$before" ]
     "$PTHFS" umount mnt
 }

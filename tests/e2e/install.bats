@@ -41,7 +41,7 @@ load common
     require_cmd mandoc
     run mandoc -T lint -W warning "$REPO/contrib/pthfs.1"
     [ "$status" -eq 0 ]
-    for word in umount info salvage show_hidden noxattr max_names; do
+    for word in umount info salvage show_hidden noxattr max_names validate device force; do
         grep -qw "$word" "$REPO/contrib/pthfs.1"
     done
 }

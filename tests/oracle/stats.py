@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the numbers of KEY.stats against what real torch computes, for every tensor of checkpoints.
+"""Holds the numbers of KEY.stats and `pthfs stats` against what real torch computes, for every tensor of checkpoints.
 
 stats.py [--pthfs BIN] CHECKPOINT...
 
@@ -91,11 +91,11 @@ def wanted(tensor):
     return out
 
 
-def close(name, want, got, scale):
+def close(name, want, got, scale, slack=1):
     """Compare one member."""
     if want is None or got is None or name not in TOLERANCE:
         return want == got
-    return want == got or abs(want - got) <= TOLERANCE[name] * (scale if name == "mean" else abs(want))
+    return want == got or abs(want - got) <= slack * TOLERANCE[name] * (scale if name == "mean" else abs(want))
 
 
 def check(binary, path):
@@ -121,7 +121,47 @@ def check(binary, path):
             if not close(member, want[member], got.get(member), want["scale"]):
                 print("%s: %s: %s is %r, wanted %r" % (path, name, member, got.get(member), want[member]))
                 bad += 1
-    return bad, len(tensors)
+    return bad + check_command(binary, path, tensors), len(tensors)
+
+
+def of_all(tensors):
+    """Return what the total over these should say: counts of all, numbers of those that have an order."""
+    out = dict.fromkeys(("count", "nan", "pos_inf", "neg_inf", "zeros"), 0)
+    ordered, largest = [torch.empty(0, dtype=torch.float64)], []
+    for tensor in tensors:
+        one = wanted(tensor)
+        for member in out:
+            out[member] += one[member]
+        if one["abs_max"] is not None:
+            largest.append(one["abs_max"])
+        if one["mean"] is not None:
+            wide = tensor.resolve_conj().resolve_neg().double().flatten()
+            ordered.append(wide[wide.isfinite()])
+    out.update(of_numbers(torch.cat(ordered)))
+    out["abs_max"] = max(largest, default=None)
+    return out
+
+
+def check_command(binary, path, tensors):
+    """Compare `pthfs stats`; return how many differences there are."""
+    done = subprocess.run([binary, "stats", "--json", path], capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        print("%s: stats: exit %d: %s" % (path, done.returncode, done.stderr.strip()))
+        return 1
+    told, bad = json.loads(done.stdout), 0
+    known = [one for one in told["tensors"] if one["name"] in tensors]
+    for one in known:
+        want = wanted(tensors[one["name"]])
+        for member in MEMBERS:
+            if not close(member, want[member], one[member], want["scale"]):
+                print("%s: stats %s: %s is %r, wanted %r" % (path, one["name"], member, one[member], want[member]))
+                bad += 1
+    want = of_all(tensors[one["name"]] for one in known)
+    for member in MEMBERS if len(known) == len(told["tensors"]) else ():
+        if not close(member, want[member], told["total"][member], want["scale"], 10):  # torch's own sum is longer
+            print("%s: total: %s is %r, wanted %r" % (path, member, told["total"][member], want[member]))
+            bad += 1
+    return bad
 
 
 def main():

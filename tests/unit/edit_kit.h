@@ -18,9 +18,10 @@ static inline void run_shell(const char *command)
 }
 
 /* The same copy once more: what is there is what a former volume left. */
+static enum validate edit_validate; /* of the volumes that are opened from here on */
 static inline int open_again(enum volume_mode mode)
 {
-	struct volume_opts o = {.mode = mode};
+	struct volume_opts o = {.mode = mode, .validate = edit_validate, .device = "cpu"};
 	struct err e = {0};
 	vol = NULL;
 	int rc = volume_open(edit_file, &o, &vol, &e);

@@ -52,6 +52,32 @@ static void nothing_said_leaves_the_defaults(void)
 	opts_release(&o);
 }
 
+static void the_gate_has_three_ways_and_the_devices_names(void)
+{
+	static const struct {
+		const char *list;
+		enum validate how;
+		const char *device;
+	} cases[] = {{"validate=off", VALIDATE_OFF, ""}, {"validate=strict,device=cuda:12", VALIDATE_STRICT, "cuda:12"},
+			{"device=cpu,validate=warn", VALIDATE_WARN, "cpu"}, {"device=cuda,device=auto", VALIDATE_WARN, "auto"},
+			{"ro", VALIDATE_WARN, ""}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct mount_opts o = parsed(cases[i].list);
+
+		EQ_I64(o.volume.validate, cases[i].how);
+		EQ_STR(o.volume.device ? o.volume.device : "", cases[i].device);
+		opts_release(&o);
+	}
+	refused("validate=", "validate='': that is not off, warn or strict");
+	refused("validate=Strict", "that is not off, warn or strict");
+	refused("device=cuda:", "that is not cpu, cuda, cuda:N or auto");
+	refused("device=cuda:-1", "that is not cpu");
+	refused("device=cuda:00000000000000001", "that is not cpu");
+	refused("device=gpu", "that is not cpu");
+	refused("validate", "unknown mount option 'validate'");
+}
+
 static void a_special_mask_wins_over_umask(void)
 {
 	struct mount_opts o = parsed("fmask=037,umask=022");
@@ -176,6 +202,7 @@ int main(void)
 {
 	TEST(own_options_are_set);
 	TEST(nothing_said_leaves_the_defaults);
+	TEST(the_gate_has_three_ways_and_the_devices_names);
 	TEST(a_special_mask_wins_over_umask);
 	TEST(libfuse_options_pass_through_in_order);
 	TEST(commas_and_backslashes_in_values_stay_escaped);

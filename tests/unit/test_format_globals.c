@@ -117,6 +117,41 @@ static void uses_are_counted_by_name(void)
 	ckpt_release(&k);
 }
 
+static enum weights_name named(const char *module, const char *name)
+{
+	return weights_name(str_of(module), str_of(name));
+}
+
+/* torch compares "module.name": where the dot is that ends the module does not matter. */
+static void weights_only_knows_names_by_their_whole_path(void)
+{
+	EQ_I64(named("torch.nn.parameter", "Parameter"), WEIGHTS_PARAMETER);
+	EQ_I64(named("torch", "nn.parameter.Parameter"), WEIGHTS_PARAMETER);
+	EQ_I64(named("torch.nn", "Parameter"), WEIGHTS_NOT);
+	EQ_I64(named("__builtin__", "set"), WEIGHTS_SET);
+	EQ_I64(named("UserDict", "OrderedDict"), WEIGHTS_ODICT);
+	EQ_I64(named("os", "system"), WEIGHTS_NOT);
+	EQ_I64(named("", ""), WEIGHTS_NOT);
+}
+
+static void weights_only_knows_dtypes_by_their_own_names_only(void)
+{
+	EQ_I64(named("torch", "float16"), WEIGHTS_VALUE);
+	EQ_I64(named("torch", "half"), WEIGHTS_NOT);
+	EQ_I64(named("torch", "int"), WEIGHTS_NOT);
+}
+
+static void weights_only_knows_the_classes_of_each_device(void)
+{
+	EQ_I64(named("torch", "QInt8Storage"), WEIGHTS_STORAGE);
+	EQ_I64(named("torch.cuda", "QInt8Storage"), WEIGHTS_NOT);
+	EQ_I64(named("torch", "UntypedStorage"), WEIGHTS_NOT);
+	EQ_I64(named("torch.storage", "UntypedStorage"), WEIGHTS_UNTYPED);
+	EQ_I64(named("torch.cuda.sparse", "FloatTensor"), WEIGHTS_TENSOR);
+	EQ_I64(named("torch.sparse", "BoolTensor"), WEIGHTS_NOT);
+	EQ_I64(named("torch.sparse", "FloatStorage"), WEIGHTS_NOT);
+}
+
 int main(void)
 {
 	TEST(what_torch_writes_is_known_and_weights_only);
@@ -126,5 +161,8 @@ int main(void)
 	TEST(names_that_run_code_are_findings);
 	TEST(modules_are_compared_by_whole_components);
 	TEST(uses_are_counted_by_name);
+	TEST(weights_only_knows_names_by_their_whole_path);
+	TEST(weights_only_knows_dtypes_by_their_own_names_only);
+	TEST(weights_only_knows_the_classes_of_each_device);
 	return tap_done();
 }

@@ -19,7 +19,7 @@ static void array_is_a_tensor_over_its_own_storage(void)
 	EQ_I64(ckpt_tensor(&k, "")->dtype, DTYPE_INT16);
 	EQ_STR(ckpt_hex(&k, ""), "01020304");
 	OK(ckpt_tensor(&k, "")->flags & TENSOR_NUMPY);
-	EQ_I64(tensor_class(ckpt_tensor(\&k, "")).n, 0);
+	EQ_I64(tensor_class(ckpt_tensor(&k, "")).n, 0);
 	ckpt_release(&k);
 }
 
@@ -96,7 +96,7 @@ static void records_and_texts_are_bytes_with_one_more_dimension(void)
 	ckpt_release(&k);
 	ckpt_file(&k, LIT("\x80\4" ARRAY("K\1\x85", DTYPE("\2", "U1", "<"), "\x89",
 				      "C\4a\0\0\0") "."));
-	EQ_MEM(tensor_class(ckpt_tensor(\&k, "")).p, tensor_class(ckpt_tensor(\&k, "")).n, "numpy.str_", 10);
+	EQ_MEM(tensor_class(ckpt_tensor(&k, "")).p, tensor_class(ckpt_tensor(&k, "")).n, "numpy.str_", 10);
 	EQ_I64(ckpt_tensor(&k, "")->nbytes, 4);
 	ckpt_release(&k);
 }
@@ -108,7 +108,7 @@ static void dates_are_int64_with_a_class(void)
 	ckpt_file(&k, LIT("\x80\4" ARRAY("K\1\x85", DTYPE("\2", "M8", "<"), "\x89",
 				      "C\x08\1\0\0\0\0\0\0\0") "."));
 	EQ_I64(ckpt_tensor(&k, "")->dtype, DTYPE_INT64);
-	EQ_MEM(tensor_class(ckpt_tensor(\&k, "")).p, tensor_class(ckpt_tensor(\&k, "")).n, "numpy.datetime64", 16);
+	EQ_MEM(tensor_class(ckpt_tensor(&k, "")).p, tensor_class(ckpt_tensor(&k, "")).n, "numpy.datetime64", 16);
 	ckpt_release(&k);
 }
 

@@ -71,6 +71,23 @@ static void the_sink_gets_every_line_without_the_time(void)
 	log_free(NULL);
 }
 
+/* What is no trouble is not told to syslog. */
+static void a_note_is_in_the_log_and_not_in_the_sink(void)
+{
+	struct log *l = log_new();
+	struct buf b;
+
+	buf_init(&b, 4096);
+	sunk = 0;
+	log_sink(l, sink);
+	log_note(l, "note: %d", 7);
+	EQ_I64(sunk, 0);
+	log_text(l, &b);
+	OK(str_ends(buf_view(&b), STR(" note: 7\n")));
+	buf_release(&b);
+	log_free(l);
+}
+
 static void *shout(void *arg)
 {
 	for (int i = 0; i < 500; i++)
@@ -100,6 +117,7 @@ int main(void)
 	TEST(a_line_is_the_time_and_the_message);
 	TEST(only_the_last_256_are_kept_oldest_first);
 	TEST(the_sink_gets_every_line_without_the_time);
+	TEST(a_note_is_in_the_log_and_not_in_the_sink);
 	TEST(threads_may_log_at_once);
 	return tap_done();
 }
