@@ -194,6 +194,19 @@ require_torch_pairs() {
     done
 }
 
+@test "diff -r gives the same verdict of what cannot be read" {
+    local f name
+    require_fuse
+    mkdir m
+    for f in "$DATA"/bad-tensor-{offset-out,record-short,missing-record,shape-too-big}.pt "$DATA"/bad-zip-deflate-garbage.pt \
+        "$DATA"/bad-zip-crc-wrong.pt "$DATA"/bad-name-slash.pt; do
+        name=$(basename "$f" .pt)
+        mount_ckpt "$f" "m/$name"
+        mount_ckpt "$f" "m/again-$name"
+        verdict "$name" "again-$name" "$f" "$f"
+    done
+}
+
 @test "a mount point stands for what it shows, with the edits that are not committed" {
     require_fuse
     pthfs -q a.pth ro
