@@ -29,15 +29,16 @@ def _stand_in(module, name, thing):
 
 
 FLOAT_STORAGE = _stand_in("torch", "FloatStorage", type("FloatStorage", (), {}))
+BFLOAT16_STORAGE = _stand_in("torch", "BFloat16Storage", type("BFloat16Storage", (), {}))
 REBUILD = _stand_in("torch._utils", "_rebuild_tensor_v2", lambda *args: None)
 
 
 class Storage:
-    """A float32 storage: its key and its number of elements."""
+    """A storage: its key, its number of elements, and its class, which is the dtype."""
 
-    def __init__(self, key, numel):
-        """Take a key and a count."""
-        self.key, self.numel = str(key), numel
+    def __init__(self, key, numel, cls=FLOAT_STORAGE):
+        """Take a key, a count and a class."""
+        self.key, self.numel, self.cls = str(key), numel, cls
 
 
 class Tensor:
@@ -59,7 +60,7 @@ class Tensor:
 class _Pickler(pickle.Pickler):
     def persistent_id(self, obj):
         if isinstance(obj, Storage):
-            return ("storage", FLOAT_STORAGE, obj.key, "cpu", obj.numel)
+            return ("storage", obj.cls, obj.key, "cpu", obj.numel)
         return None
 
 

@@ -220,6 +220,11 @@ def equal(a, b):
     begin = time.monotonic()
     sum(torch.equal(tensor, loaded[b][key]) for key, tensor in loaded[a].items())
     return (time.monotonic() - begin) * 1e3
+def numbers(path):
+    begin = time.monotonic()
+    for tensor in loaded[path].values():
+        tensor.isnan().sum(), tensor.min(), tensor.max(), tensor.mean(), tensor.std()
+    return (time.monotonic() - begin) * 1e3
 def strip(path, out, mmap):
     begin = time.monotonic()
     old = torch.load(path, mmap=mmap == "mmap", weights_only=True)

@@ -105,7 +105,7 @@ class Numbers:
         self.size = self.stored = size
         if not self.block:
             block = bytearray(os.urandom(inputs.BLOCK))
-            block[3::4] = b"\x3d\xbd" * (inputs.BLOCK // 8)
+            block[1::2] = b"\x3d\xbd" * (inputs.BLOCK // 4)
             Numbers.block = bytes(block)
         self.last = self.block[:-4] + b"\0\0\0\x3f" if changed else self.block
 
@@ -119,10 +119,11 @@ class Numbers:
         return crc
 
 
-def write_numbers(path, count, changed):
+def write_numbers(path, count, changed, storage=inputs.FLOAT_STORAGE):
     """Write a state_dict of `count` tensors of TENSOR bytes."""
-    shape = (TENSOR // 4 // 1024, 1024)
+    numel = TENSOR // (2 if storage is inputs.BFLOAT16_STORAGE else 4)
     state = [
-        ("layer%d.weight" % i, inputs.Tensor(inputs.Storage(i, TENSOR // 4), shape)) for i in range(count)
+        ("layer%d.weight" % i, inputs.Tensor(inputs.Storage(i, numel, storage), (numel // 1024, 1024)))
+        for i in range(count)
     ]
     inputs.write_checkpoint(path, state, [Numbers(TENSOR, changed)] * count)
