@@ -168,12 +168,14 @@ install: $(BIN)
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pthfs
 	install -D -m 644 contrib/completions/_pthfs \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pthfs
+	install -m 755 contrib/git/pthfs-git-diff contrib/git/pthfs-git-text $(DESTDIR)$(BINDIR)
 	install -d $(DESTDIR)$(MOUNTDIR)
 	ln -sf $(BINDIR)/pthfs $(DESTDIR)$(MOUNTDIR)/mount.pthfs
 	ln -sf $(BINDIR)/pthfs $(DESTDIR)$(MOUNTDIR)/mount.fuse.pthfs
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/pthfs $(DESTDIR)$(MANDIR)/man1/pthfs.1 \
+	rm -f $(DESTDIR)$(BINDIR)/pthfs $(DESTDIR)$(BINDIR)/pthfs-git-diff \
+		$(DESTDIR)$(BINDIR)/pthfs-git-text $(DESTDIR)$(MANDIR)/man1/pthfs.1 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pthfs \
 		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pthfs \
 		$(DESTDIR)$(MOUNTDIR)/mount.pthfs $(DESTDIR)$(MOUNTDIR)/mount.fuse.pthfs

@@ -4,7 +4,7 @@ load common
 
 @test "make install puts program, manual page, completions and mount helpers below DESTDIR" {
     make -s -C "$REPO" install DESTDIR="$PWD/root" PREFIX=/usr
-    for f in usr/bin/pthfs usr/share/man/man1/pthfs.1 usr/share/bash-completion/completions/pthfs; do
+    for f in usr/bin/pthfs usr/bin/pthfs-git-diff usr/share/man/man1/pthfs.1 usr/share/bash-completion/completions/pthfs; do
         [ -f "root/$f" ]
     done
     [ "$(readlink root/usr/sbin/mount.fuse.pthfs)" = /usr/bin/pthfs ]
@@ -31,6 +31,13 @@ load common
 		mount --fstab "$PWD/fstab" "$PWD/mnt"
 		[ "$(cat mnt/epoch)" = 12 ]
 		umount mnt
+		echo "$PWD/c.pth $PWD/mnt fuse.pthfs edit,validate=strict,noauto 0 0" >fstab
+		mount --fstab "$PWD/fstab" "$PWD/mnt"
+		echo 13 >mnt/epoch
+		umount mnt
+		usr/bin/pthfs -q -o rw c.pth mnt # waits for the commit, as umount(8) does not
+		[ "$(cat mnt/epoch)" = 13 ]
+		usr/bin/pthfs umount mnt
 	EOF
     mkdir -p tmpfs
     if ! unshare -m true; then need "no mount namespaces"; fi
