@@ -65,12 +65,12 @@ static int leaf_size(struct volume *v, uint32_t node, uint64_t *ret, struct err 
 	const struct value *val = node_value(&v->tree, node);
 	enum obj_kind kind = obj_kind(g, val->obj);
 	if (val->flags & VALUE_DATA || (kind == OBJ_KIND_STR && obj_flags(g, val->obj) & OBJ_SPAN)) {
-		struct vfile *f;
-		int rc = volume_file_open(v, ino_make(node, INO_LEAF), &f, e);
+		struct content c = {0}; /* the lock is held, perhaps for an edit: no call of the outside */
+		int rc = vol_content(v, ino_make(node, INO_LEAF), &c, e);
 		if (rc < 0)
 			return rc;
-		*ret = volume_file_size(f);
-		volume_file_close(f);
+		*ret = c.size;
+		content_release(&c);
 		return 0;
 	}
 	struct buf b;

@@ -246,6 +246,8 @@ uint32_t scratch_find(const struct volume *v, uint32_t dir, struct str name); /*
 int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b, uint32_t *ret,
 		struct err *e);
 void scratch_remove(struct volume *v, uint32_t i);
+/* Keys of dir have other names now: files that are called so get "NAME~2" and so on. */
+int scratch_step_aside(struct volume *v, uint32_t dir, struct err *e);
 /* It was closed, or got another name: becomes what it can. 0 also when it stays scratch. */
 int scratch_settle(struct volume *v, uint32_t i, struct err *e);
 int scratch_retell(struct volume *v, uint32_t i, struct err *e); /* stage_retell() of its blob */

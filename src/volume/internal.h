@@ -20,7 +20,8 @@ struct overlaps {
 	uint32_t *longer;  /* [n] the last place before, in that storage, that ends later; TREE_NONE */
 	uint32_t *place;   /* [tensors] position in order; TREE_NONE. NULL when n is 0 */
 	uint32_t n;
-	uint32_t tensors; /* that there were at open: those that came later overlap nothing */
+	uint32_t tensors; /* that there were at open: those that came later overlap nothing ... */
+	struct u32map origin, heir; /* ... but for who took the names and the bytes of one of them */
 };
 
 /* A further name of a tensor that has several. */
@@ -173,6 +174,8 @@ void overlaps_release(struct volume *v);
 void overlaps_each(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx, uint32_t node),
 		void *ctx);
 bool overlaps_others(const struct volume *v, uint32_t tensor);
+/* Tensor `now` looks at the same bytes as `was` did, and has its names. */
+int overlaps_inherit(struct volume *v, uint32_t was, uint32_t now, struct err *e);
 
 /* archive.c: made by the first of these calls. */
 int archive_node(struct volume *v, uint64_t index, const struct arc_node **ret, struct err *e);

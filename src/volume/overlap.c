@@ -11,8 +11,9 @@
  * Tensors that only raw attributes of modules name (object/) have no path to tell.
  *
  * After an edit the names of a tensor are those of its ring in the tree (tree_also). The order by
- * place stays: which tensors lie where does not change while they are there, tensors that come later
- * are told of none, and those without a name are not told of.
+ * place stays: which tensors lie where does not change while they are there, and those without a name
+ * are not told of. Tensors that come later lie somewhere else and are told of none; but one that only
+ * is called otherwise (requires_grad) stands in the place of the one it was.
  */
 #include "internal.h"
 
@@ -132,13 +133,29 @@ void overlaps_release(struct volume *v)
 	free(v->overlaps.max_end);
 	free(v->overlaps.longer);
 	free(v->overlaps.place);
+	u32map_release(&v->overlaps.origin);
+	u32map_release(&v->overlaps.heir);
 	vec_release(&v->ties);
 }
 
 /* Where a tensor stands in the order, or TREE_NONE. */
 static uint32_t place_of(const struct overlaps *o, uint32_t tensor)
 {
+	uint32_t origin;
+	if (tensor >= o->tensors && u32map_get(&o->origin, tensor, &origin))
+		tensor = origin;
 	return tensor < o->tensors ? o->place[tensor] : TREE_NONE;
+}
+
+int overlaps_inherit(struct volume *v, uint32_t was, uint32_t now, struct err *e)
+{
+	struct overlaps *o = &v->overlaps;
+	uint32_t origin = was;
+	if (was >= o->tensors && !u32map_get(&o->origin, was, &origin))
+		return 0;
+	if (now >= o->tensors && u32map_set(&o->origin, now, origin) < 0)
+		return err_nomem(e);
+	return u32map_set(&o->heir, origin, now) < 0 ? err_nomem(e) : 0;
 }
 
 /* First tie of a tensor in v->ties, or v->ties.n. */
@@ -159,6 +176,9 @@ static size_t first_tie(const struct volume *v, uint32_t tensor)
 static bool tell(const struct volume *v, uint32_t tensor, bool (*fn)(void *ctx, uint32_t node),
 		void *ctx)
 {
+	uint32_t heir;
+	if (tree_nlink(&v->tree, tensor) == 0 && u32map_get(&v->overlaps.heir, tensor, &heir))
+		tensor = heir;
 	return tree_nlink(&v->tree, tensor) == 0 || fn(ctx, tree_first(&v->tree, tensor));
 }
 

@@ -205,7 +205,14 @@ static int retarget(struct volume *v, uint32_t node, uint32_t value, struct err 
 			return rc;
 		next = tree_first(&v->tree, old); /* the first of those that still have it */
 	}
-	return stage_retyped(v, old, vol_model(v)->values.at[value].tensor, e);
+	uint32_t now = vol_model(v)->values.at[value].tensor;
+	const struct tensor *tensors = vol_model(v)->tensors.at;
+	if (now != old && tensors[old].storage != MODEL_NONE && tensors[old].storage == tensors[now].storage) {
+		int rc = overlaps_inherit(v, old, now, e);
+		if (rc < 0)
+			return rc;
+	}
+	return stage_retyped(v, old, now, e);
 }
 
 /* A new tensor, in the place of the one at t->node or under a new name. */

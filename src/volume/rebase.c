@@ -5,7 +5,8 @@
  * its place in the new file (checkpoint_save() knows it), the overlay becomes empty, the journal
  * begins a new life, bound to the new file. An array inside the pickle that was written to has no
  * place of its own there: its bytes stay in the old journal, which has lost its name only, since
- * the object graph names them too.
+ * the object graph names them too. So do those of a tensor that was written to and then removed:
+ * who has it open goes on seeing what he wrote.
  */
 #include "edit.h"
 
@@ -73,7 +74,7 @@ static int move_storages(struct volume *v, const uint64_t *places, struct source
 			s->data = (struct extent){file, places[i], s->data.len};
 			s->file_off = places[i];
 		} else if (dirty_find(v, i) && !named(v, i)) {
-			s->data = dirty_find(v, i)->base; /* of a removed file: its writes are nobody's */
+			rc = keep_source(v, s, e); /* of a removed file, that may still be open */
 			s->file_off = UINT64_MAX;
 		} else if (edited && s->data.src) {
 			rc = keep_bytes(v, s, e);
@@ -153,8 +154,11 @@ static int settle_lists(struct volume *v, struct err *e)
 {
 	int rc = flatten_lists(v, e);
 	for (uint32_t i = 0; i < v->tree.nodes.n && rc == 0; i++)
-		if (edited_list(v, i))
+		if (edited_list(v, i)) {
 			rc = tree_renumber(&v->tree, i, e);
+			if (rc == 0)
+				rc = scratch_step_aside(v, i, e);
+		}
 	return rc;
 }
 
@@ -267,7 +271,8 @@ int rebase(struct volume *v, const uint64_t *places, const struct stat *now, str
 	v->ck->file = file;
 	v->st = *now;
 	for (size_t i = 0; i < v->edit->dirty.n; i++)
-		needed |= lies_inside(v, v->edit->dirty.at[i].storage);
+		needed |= lies_inside(v, v->edit->dirty.at[i].storage) ||
+			  !named(v, v->edit->dirty.at[i].storage);
 	drop_overlay(v);
 	let_go(v);
 	forget_edits(v);

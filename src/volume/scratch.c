@@ -73,6 +73,53 @@ void scratch_remove(struct volume *v, uint32_t i)
 		}
 }
 
+static int step_aside(struct volume *v, struct scratch *s, struct err *e)
+{
+	struct buf name;
+	int rc = 0;
+	buf_init(&name, 4096);
+	for (size_t k = 2;; k++) {
+		name_numbered(s->name, k, &name);
+		if (name.failed || (tree_find(&v->tree, s->dir, buf_view(&name)) == TREE_NONE &&
+						   scratch_find(v, s->dir, buf_view(&name)) == TREE_NONE))
+			break;
+	}
+	char *copy = name.failed ? NULL : strndup(name.p, name.n);
+	if (copy) {
+		log_add(v->log, "%s is called %s now: a list item has taken its name", STR_SHOW(s->name), copy);
+		free((char *)s->name.p);
+		s->name = (struct str){copy, name.n};
+	} else {
+		rc = err_nomem(e);
+	}
+	buf_release(&name);
+	return rc;
+}
+
+/* It, or a file that shows it, is called so. */
+static bool is_key(const struct volume *v, uint32_t dir, struct str name)
+{
+	static const char *const ends[] = {"", ".meta", ".npy", ".json"};
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		size_t n = strlen(ends[i]);
+		if (str_ends(name, str_of(ends[i])) && name.n > n &&
+				tree_find(&v->tree, dir, str_cut(name, name.n - n)) != TREE_NONE)
+			return true;
+	}
+	return false;
+}
+
+int scratch_step_aside(struct volume *v, uint32_t dir, struct err *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < v->edit->live.n && rc == 0; i++) {
+		struct scratch *s = &v->edit->scratch.at[v->edit->live.at[i]];
+		if (s->dir == dir && is_key(v, dir, s->name))
+			rc = step_aside(v, s, e);
+	}
+	return rc;
+}
+
 /* Removed, under all its names, and never became a key. */
 static bool is_dead(void *ctx, uint32_t blob)
 {

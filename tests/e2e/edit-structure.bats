@@ -432,3 +432,31 @@ numpy.save("mnt/none.npy", numpy.zeros((3, 0), dtype="f4"))'
     "$PTHFS" umount mnt
     cmp c.pth "$ORIGINAL"
 }
+
+# --- what the model checker found --------------------------------------------------------------------
+
+# by_hand PYTHON: an object saved as c.pth and mounted to be edited.
+by_hand() {
+    "$TORCH" -c "import torch; torch.save($1, 'c.pth')"
+    mkdir -p mnt
+    "$PTHFS" -o rw c.pth mnt >/dev/null
+}
+
+@test "the items of a list that a commit numbered anew have no keys" {
+    by_hand '{"list": [{"a": 1}, {"a": 2}, torch.zeros(2)]}'
+    rm -r mnt/list/0
+    "$PTHFS" commit mnt
+    run cat mnt/list/1.meta
+    "$PTHFS" umount mnt
+    [ "$output" = '{"dtype": "float32", "shape": [2], "nbytes": 8}' ]
+}
+
+# It hung: the size of bytes was asked for under the lock of the edit, as from outside.
+@test "a value of bytes is cut by its path, and edits go on" {
+    by_hand '{"raw": b"ab\xff", "w": torch.zeros(2)}'
+    run truncate -s 9 mnt/raw
+    "$TORCH" -c 'import os; os.truncate("mnt/raw", 9)' || true
+    timeout 20 mkdir mnt/new
+    [ -d mnt/new ]
+    "$PTHFS" umount mnt
+}

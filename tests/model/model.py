@@ -461,7 +461,7 @@ class Model:
                 t.set(0, data)
                 return was
             st = Storage(np.frombuffer(data, dtype=np.uint8).copy())
-            return self.add(s.dir, s.name, Tensor(st, t.dtype, t.shape, grad=t.grad))
+            return self.add(s.dir, s.name, Tensor(st, t.dtype, t.shape, grad=t.grad, param=t.param))
         v = parse_like(was.val.v, data)
         if home:
             was.gone, self.made_index = False, None
@@ -603,6 +603,8 @@ class Model:
         s = self.stage(h.what, h.obj)
         if h.what == "tensor":
             if off + len(data) > h.obj.nbytes:
+                if off % 4096 and off // 4096 != (off + len(data) - 1) // 4096:
+                    raise NotModelled("kernels may cut it at a page, and the first part may fit")
                 fail(errno.EFBIG)
             if s.blob is None:
                 h.obj.set(off, data)
@@ -770,6 +772,13 @@ class Model:
             fail(errno.EPERM)
         if p.is_ == "scratch":
             self.rename_scratch(p, q)
+        elif q.is_ == "key" and self.is_new_tie(p.entry, q.entry):
+            self.remove(q.entry)
+            try:
+                self.move(p.entry, q.view.dir, q.entry.name)
+            except Refused:
+                q.entry.gone = False
+                raise
         elif q.is_ in ("key", "companion"):
             fail(errno.EEXIST)
         else:
@@ -782,6 +791,11 @@ class Model:
             return p.is_dir and q.is_dir and p.entry is q.entry
         (w, a), (x, b) = self.inode(p), self.inode(q)
         return w == x and a is b
+
+    def is_new_tie(self, e, over):
+        """A second name made since the last commit may replace a tensor: so cp -a ties."""
+        return e.in_file is None and isinstance(e.val, Tensor) and isinstance(over.val, Tensor) and \
+            len(self.names(e.val)) > 1
 
     def rename_scratch(self, p, q):
         s = p.scratch
@@ -844,6 +858,16 @@ class Model:
                 for c in here:
                     c.gone = True
                 e.val = Leaf(values if x.kind == "list" else tuple(values))
+        if d.kind in ("list", "tuple"):
+            self.step_aside(d)
+
+    def step_aside(self, d):
+        """A new file that is called as an item is now, or as a file that shows one, gets another name."""
+        keys = {e.name for e in d.children()}
+        for s in self.scratch:
+            if s.dir is d and not s.gone and any(s.name.removesuffix(end) in keys for end in ("", ".meta", ".npy", ".json")):
+                taken = keys | {o.name for o in self.scratch if o.dir is d and not o.gone}
+                s.name = next("%s~%d" % (s.name, k) for k in range(2, 1000) if "%s~%d" % (s.name, k) not in taken)
 
     def each_slot(self, d):
         for e in d.slots:

@@ -90,7 +90,10 @@ def m_open(m, op):
 def handle(m, op):
     if op["h"] not in m.handles:
         raise NotModelled("it is not open")
-    return m.handles[op["h"]]
+    h = m.handles[op["h"]]
+    if h.what == "leaf" and isinstance(h.obj.val, Dir):
+        raise NotModelled("an open value that its .json made a directory of")
+    return h
 
 
 def m_hread(m, op):
@@ -186,6 +189,10 @@ def w_hdup(w, op):
 
 
 def rename(a, b, noreplace):
+    """After a look at both, like mv(1): a directory has one place in the kernel's cache, and it cannot
+    be moved there from another name of it while a rename holds the lock (ESTALE)."""
+    for path in (a, b):
+        os.path.lexists(path)
     if not noreplace:
         os.rename(a, b)
     elif LIBC.renameat2(-100, a.encode(), -100, b.encode(), 1) < 0:

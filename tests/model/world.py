@@ -3,6 +3,7 @@ import errno
 import json
 import mmap
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -31,24 +32,53 @@ class Helper:
         return json.loads(self.answers.readline())
 
     def serve(self, orders, answers):
-        running = {}
-        for line in orders:
-            what, *args = json.loads(line)
-            if what == "run":
-                r = subprocess.run(args[0], cwd=args[1], capture_output=True, text=True)
-                reply = r.returncode, r.stdout, r.stderr
-            elif what == "start":  # until it says so
-                with open(args[2], "ab") as log:
-                    p = subprocess.Popen(args[0], stdout=subprocess.PIPE, stderr=log)
-                running[p.pid] = p
-                ready = any(line.startswith(args[1].encode()) for line in p.stdout)
-                reply = p.pid, None if ready else p.wait()
-            elif what == "poll":
-                reply = running[args[0]].poll()
-            else:
-                reply = running.pop(args[0]).wait()
-            print(json.dumps(reply), file=answers, flush=True)
-        os._exit(0)
+        for signo in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # it goes last
+            signal.signal(signo, signal.SIG_IGN)
+        self.running, self.scene = {}, None
+        try:
+            for line in orders:
+                print(json.dumps(self.obey(*json.loads(line))), file=answers, flush=True)
+        finally:
+            self.clear_up()
+            os._exit(0)
+
+    def obey(self, what, *args):
+        if what == "run":
+            r = subprocess.run(args[0], cwd=args[1], capture_output=True, text=True)
+            return r.returncode, r.stdout, r.stderr
+        if what == "start":  # until it says so
+            with open(args[2], "ab") as log:
+                p = subprocess.Popen(args[0], stdout=subprocess.PIPE, stderr=log)
+            self.running[p.pid] = p
+            ready = any(line.startswith(args[1].encode()) for line in p.stdout)
+            return p.pid, None if ready else p.wait()
+        if what == "poll":
+            return self.running[args[0]].poll()
+        if what == "wait":
+            return self.running.pop(args[0]).wait()
+        if what == "unmount":
+            return [unmount(mnt) for mnt in args]
+        self.scene = args
+        return None
+
+    def clear_up(self):
+        """Nobody else does it when the checker itself was killed."""
+        for p in self.running.values():
+            p.kill()
+        if self.scene and os.path.exists(self.scene[0]):
+            for mnt in self.scene[1:]:
+                unmount(mnt)
+            shutil.rmtree(self.scene[0], ignore_errors=True)
+
+
+def unmount(mnt):
+    """Whatever is there, also a mount whose daemon is dead."""
+    with open("/proc/self/mounts") as f:
+        there = sum(line.split(" ")[1] == mnt for line in f)
+    for _ in range(there):
+        for tool in (["umount", "-l"], ["fusermount3", "-u", "-z"]):
+            if subprocess.run([*tool, mnt], capture_output=True).returncode == 0:
+                break
 
 
 class World:
@@ -126,7 +156,7 @@ class World:
         self.close_all()
         if self.daemon and self.ended() is None:
             self.kill()
-        self.helper.ask("run", ["umount", "-l", self.mnt], "/")
+        self.helper.ask("unmount", self.mnt, self.mnt + "-ro")
 
     # --- looking ------------------------------------------------------------------------------
 

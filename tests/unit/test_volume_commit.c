@@ -73,10 +73,12 @@ static void editing_goes_on_after_a_commit(void)
 }
 
 /* Its storage has no record in the file any more. */
-static void what_is_written_to_a_removed_file_that_is_open_is_nobodys(void)
+static void what_is_written_to_a_removed_file_that_is_open_is_seen_there_alone(void)
 {
 	struct vfile *f = NULL;
 	struct err e = {0};
+	char got[8];
+	size_t n;
 	open_copy("demo.pth");
 	OK(volume_file_edit(vol, ino_at(BIAS), false, &f, &e) == 0);
 	EQ_I64(remove_name(BIAS), 0);
@@ -84,6 +86,13 @@ static void what_is_written_to_a_removed_file_that_is_open_is_nobodys(void)
 	EQ_I64(volume_file_write(f, "abcd", 4, 0, &e), 0);
 	EQ_I64(write_text("epoch", "16"), 0);
 	EQ_I64(commit_now(false), 0);
+	EQ_I64(volume_file_read(f, got, 4, 0, &n, &e), 0);
+	EQ_MEM(got, n, "abcd", 4);
+	EQ_I64(volume_file_write(f, "xy", 2, 1, &e), 0);
+	EQ_I64(volume_file_flush(f, &e), 0);
+	EQ_I64(commit_now(false), 0);
+	EQ_I64(volume_file_read(f, got, 4, 0, &n, &e), 0);
+	EQ_MEM(got, n, "axyd", 4);
 	volume_file_close(f);
 	reopen(VOLUME_READ);
 	EQ_STR(TEXT("epoch"), "16\n");
@@ -237,7 +246,7 @@ int main(void)
 {
 	TEST(a_commit_makes_the_file_hold_the_edits);
 	TEST(editing_goes_on_after_a_commit);
-	TEST(what_is_written_to_a_removed_file_that_is_open_is_nobodys);
+	TEST(what_is_written_to_a_removed_file_that_is_open_is_seen_there_alone);
 	TEST(a_legacy_stream_stays_one);
 	TEST(edits_that_were_synced_outlive_a_crash);
 	TEST(what_is_written_after_a_crash_is_journalled_too);

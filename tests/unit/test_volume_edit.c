@@ -66,6 +66,23 @@ static void a_meta_gives_the_same_bytes_another_type(void)
 	close_copy();
 }
 
+static void a_tensor_that_is_called_otherwise_still_shares_its_bytes(void)
+{
+	struct vattr a;
+	open_copy("demo.pth");
+	EQ_I64(write_text("projection_t.meta", "{\"requires_grad\": true}"), 0);
+	HAS(TEXT("projection_t.meta"), "\"shared_with\": [\"projection\"]");
+	HAS(TEXT("projection.meta"), "\"shared_with\": [\"projection_t\"]");
+	EQ_I64(volume_resolve(vol, "projection_t", &a, NULL), 0);
+	OK(a.shared);
+	EQ_I64(write_text("projection_t.meta", "{\"requires_grad\": false}"), 0);
+	HAS(TEXT("projection_t.meta"), "\"shared_with\": [\"projection\"]");
+	EQ_I64(write_text("projection_t.meta", "{\"requires_grad\": true}"), 0);
+	EQ_I64(remove_name("projection_t"), 0);
+	OK(strstr(TEXT("projection.meta"), "shared_with") == NULL);
+	close_copy();
+}
+
 /* --- values --------------------------------------------------------------------------------------------- */
 
 static void a_value_keeps_its_type(void)
@@ -180,6 +197,7 @@ int main(void)
 	TEST(what_is_written_past_the_end_is_refused);
 	TEST(the_old_content_is_back_when_the_size_is_wrong);
 	TEST(a_meta_gives_the_same_bytes_another_type);
+	TEST(a_tensor_that_is_called_otherwise_still_shares_its_bytes);
 	TEST(a_value_keeps_its_type);
 	TEST(a_rename_through_the_view_changes_the_key);
 	TEST(a_tensor_is_not_moved_onto_another_one);
