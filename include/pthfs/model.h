@@ -175,6 +175,8 @@ unsigned tensor_shown_shape(const struct tensor *t, int64_t *shape);
 void tensor_shape_text(const struct tensor *t, struct buf *out);
 /* The bytes [*first, *end) of its storage between which t lies; both 0: none. */
 void tensor_span(const struct model *m, const struct tensor *t, uint64_t *first, uint64_t *end);
+/* Do its elements fill that range, each place once, in whatever order? (A transposed tensor.) */
+bool tensor_is_dense(const struct tensor *t);
 /* Do the two look at a common byte? By the ranges they span. */
 bool tensor_overlap(const struct model *m, uint32_t a, uint32_t b);
 /* The device a user is told: own, storage's location, or "cpu". */

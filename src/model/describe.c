@@ -77,6 +77,26 @@ void tensor_span(const struct model *m, const struct tensor *t, uint64_t *first,
 	*end = (last + 1) * esize;
 }
 
+bool tensor_is_dense(const struct tensor *t)
+{
+	uint64_t filled = 1; /* elements that the dimensions so far fill without a gap */
+	bool used[MODEL_MAX_NDIM] = {false};
+
+	if (t->nbytes == 0 || dtype_packed(t->dtype))
+		return t->flags & TENSOR_CONTIGUOUS;
+	for (unsigned n = 0; n < t->ndim; n++) {
+		unsigned k = 0;
+
+		while (k < t->ndim && (used[k] || (t->shape[k] != 1 && (uint64_t)t->stride[k] != filled)))
+			k++;
+		if (k == t->ndim)
+			return false;
+		used[k] = true;
+		filled *= (uint64_t)t->shape[k];
+	}
+	return true;
+}
+
 bool tensor_overlap(const struct model *m, uint32_t a, uint32_t b)
 {
 	const struct tensor *ta = &m->tensors.at[a], *tb = &m->tensors.at[b];

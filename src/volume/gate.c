@@ -30,6 +30,15 @@ struct edited {
 	uint32_t was; /* the same: its storage was written over. MODEL_NONE: it is new */
 };
 
+/* Numbers do not depend on the order of elements: a tensor and its transpose have the same. */
+struct seen {
+	uint32_t storage;
+	uint8_t dtype;
+	uint64_t first, end;
+	struct stats now, was;
+};
+#define SEEN 8 /* the latest ones */
+
 struct judging {
 	struct volume *v;
 	const struct commit_opts *o;
@@ -38,6 +47,8 @@ struct judging {
 	struct engine *engine;
 	struct u32map first; /* node -> its place in tree.undo as of the last commit */
 	uint64_t suspects, done, total, told;
+	struct seen seen[SEEN];
+	unsigned nseen;
 	const struct blob_run *runs; /* of the storage that was asked for last */
 	size_t nruns;
 	uint32_t runs_of;
@@ -215,10 +226,35 @@ static int content_before(const struct volume *v, uint32_t id, struct content *r
 	return content_tensor(&before, 0, ret, e);
 }
 
+/* Can its bytes be read as they lie? */
+static bool in_any_order(const struct tensor *t)
+{
+	return t->storage != MODEL_NONE && !t->broken && tensor_is_dense(t) && !tensor_scatter_fix(t) &&
+	       !(t->flags & (TENSOR_PARTIAL | TENSOR_EXPANDED));
+}
+
+/* Its elements in the order of their places: a transposed tensor would be gathered. */
+static struct content as_it_lies(const struct volume *v, uint32_t id, bool before)
+{
+	const struct model *m = vol_model(v);
+	const struct tensor *t = &m->tensors.at[id];
+	const struct dirty *d = before ? dirty_find(v, t->storage) : NULL;
+	struct extent x = d ? d->base : m->storages.at[t->storage].data;
+	uint64_t first, end;
+	tensor_span(m, t, &first, &end);
+	x.off += first;
+	x.len = end - first;
+	return (struct content){.at = {x}, .n = 1, .size = x.len};
+}
+
 static int look(struct judging *g, uint32_t id, bool before, struct stats *ret, bool *dead, struct err *e)
 {
 	struct content c = {0};
-	int rc = before ? content_before(g->v, id, &c, e) : content_tensor(vol_model(g->v), id, &c, e);
+	int rc = 0;
+	if (in_any_order(&vol_model(g->v)->tensors.at[id]))
+		c = as_it_lies(g->v, id, before);
+	else
+		rc = before ? content_before(g->v, id, &c, e) : content_tensor(vol_model(g->v), id, &c, e);
 	if (rc == 0)
 		rc = numbers(g, &c, (enum dtype)vol_model(g->v)->tensors.at[id].dtype, ret, dead, e);
 	content_release(&c);
@@ -234,6 +270,24 @@ static void not_judged(const struct judging *g, uint32_t tensor, const char *wha
 	buf_release(&path);
 }
 
+/* Another tensor over the same bytes, written over as they are. */
+static const struct seen *find_seen(const struct judging *g, const struct edited *x, struct seen *key)
+{
+	const struct model *m = vol_model(g->v);
+	const struct tensor *t = &m->tensors.at[x->tensor];
+	if (x->was != x->tensor || !in_any_order(t))
+		return NULL;
+	*key = (struct seen){.storage = t->storage, .dtype = t->dtype};
+	tensor_span(m, t, &key->first, &key->end);
+	for (unsigned i = 0; i < g->nseen && i < SEEN; i++) {
+		const struct seen *s = &g->seen[i];
+		if (s->storage == key->storage && s->dtype == key->dtype && s->first == key->first &&
+				s->end == key->end)
+			return s;
+	}
+	return NULL;
+}
+
 /* What cannot be read is not judged, and no reason to keep the rest from being committed. */
 static int judge_one(struct judging *g, const struct edited *x, struct err *e)
 {
@@ -241,12 +295,16 @@ static int judge_one(struct judging *g, const struct edited *x, struct err *e)
 	struct suspect s = {.tensor = x->tensor, .fresh = x->was == MODEL_NONE};
 	struct err own = {0};
 	bool dead = false;
-	int rc = look(g, x->tensor, false, &s.now, &dead, &own);
+	struct seen key = {.end = 0};
+	const struct seen *same = find_seen(g, x, &key);
+	int rc = same ? 0 : look(g, x->tensor, false, &s.now, &dead, &own);
+	if (same)
+		s.now = same->now, s.was = same->was;
 	if (rc < 0 && !dead) {
 		not_judged(g, x->tensor, "", &own);
 		return 0;
 	}
-	if (rc == 0 && !s.fresh && look(g, x->was, true, &s.was, &dead, &own) < 0) {
+	if (rc == 0 && !s.fresh && !same && look(g, x->was, true, &s.was, &dead, &own) < 0) {
 		if (!dead)
 			not_judged(g, x->tensor, " against its former content", &own);
 		s.fresh = true;
@@ -255,6 +313,10 @@ static int judge_one(struct judging *g, const struct edited *x, struct err *e)
 		if (e)
 			*e = own;
 		return own.code;
+	}
+	if (key.end && !same && !s.fresh) {
+		key.now = s.now, key.was = s.was;
+		g->seen[g->nseen++ % SEEN] = key;
 	}
 	enum dtype was = s.fresh ? DTYPE_NONE : (enum dtype)m->tensors.at[x->was].dtype;
 	s.what = judge_edit(s.fresh ? NULL : &s.was, was, &s.now, (enum dtype)m->tensors.at[x->tensor].dtype);

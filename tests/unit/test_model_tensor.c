@@ -408,6 +408,27 @@ static void findings_are_bounded_and_say_that_there_are_more(void)
 	end();
 }
 
+static bool dense(struct tensor t)
+{
+	uint32_t id;
+	OK(model_add_tensor(&m, &t, &id, NULL) == 0);
+	return tensor_is_dense(&m.tensors.at[id]);
+}
+
+/* [2, 2, 2] over strides 1, 1, 5 has as many elements as places between its ends, too. */
+static void a_transposed_tensor_fills_its_range_and_an_overlapping_one_does_not(void)
+{
+	begin();
+	OK(dense(f32(2, SHAPE(2, 3), SHAPE(3, 1))));
+	OK(dense(f32(2, SHAPE(2, 3), SHAPE(1, 2))));
+	OK(dense(f32(3, SHAPE(2, 1, 3), SHAPE(1, 7, 2))));
+	OK(dense(f32(0, NULL, NULL)));
+	OK(!dense(f32(2, SHAPE(2, 3), SHAPE(4, 1))));
+	OK(!dense(f32(2, SHAPE(2, 3), SHAPE(0, 1))));
+	OK(!dense(f32(3, SHAPE(2, 2, 2), SHAPE(1, 1, 5))));
+	end();
+}
+
 int main(void)
 {
 	TEST(a_plain_tensor_gets_its_size_and_is_contiguous);
@@ -435,5 +456,6 @@ int main(void)
 	TEST(bytes_stand_in_the_checkpoint_only_when_shown_as_they_are);
 	TEST(sealing_keeps_everything_but_the_tables_of_loading);
 	TEST(findings_are_bounded_and_say_that_there_are_more);
+	TEST(a_transposed_tensor_fills_its_range_and_an_overlapping_one_does_not);
 	return tap_done();
 }
