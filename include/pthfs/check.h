@@ -22,9 +22,10 @@ int svg_of(const struct content *c, enum dtype dt, const int64_t *shape, unsigne
 enum suspicion {
 	SUSPECT_NAN = 1,    /* NaN that was not there */
 	SUSPECT_INF = 2,    /* infinities that were not there */
-	SUSPECT_ZEROS = 4,  /* all zeros, which it was not */
+	SUSPECT_ZEROS = 4,  /* all zeros, which it was not; not of a single number */
 	SUSPECT_RANGE = 8,  /* the largest modulus grew by more than SUSPECT_FACTOR (never: a tensor that was
-	                     * all zeros), or is past what the old dtype holds */
+	                     * all zeros, integers, or a single number), or is past what the old dtype
+	                     * holds */
 	SUSPECT_COUNT = 16, /* another number of elements */
 };
 #define SUSPECT_FACTOR 1000.0

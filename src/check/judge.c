@@ -6,6 +6,9 @@
  *	           former dtype can hold
  *	count      another number of elements
  *
+ * One number by itself is a counter or a step, and integers count or point: those may be zero, and
+ * grow a thousandfold.
+ *
  * Numbers are compared, not elements: a NaN that has moved is none that was not there. A tensor that
  * has no former content is judged by its NaN and Inf alone: zeros are how many a tensor begins.
  */
@@ -68,7 +71,8 @@ static bool range_grew(const struct stats *was, enum dtype dtype_was, const stru
 		return false;
 	if (dtype_now != dtype_was && now->abs_max > holds(dtype_was))
 		return true;
-	return was->abs_max > 0 && now->abs_max / was->abs_max > SUSPECT_FACTOR;
+	return was->abs_max > 0 && now->abs_max / was->abs_max > SUSPECT_FACTOR && now->count > 1 &&
+	       !(dtype_info(dtype_now)->flags & (DT_INT | DT_BOOL));
 }
 
 unsigned judge_edit(const struct stats *was, enum dtype dtype_was, const struct stats *now,
@@ -84,7 +88,7 @@ unsigned judge_edit(const struct stats *was, enum dtype dtype_was, const struct 
 		found |= SUSPECT_INF;
 	if (!was)
 		return found;
-	if (now->count && was->count && all_zeros(now) && !all_zeros(was))
+	if (now->count > 1 && was->count && all_zeros(now) && !all_zeros(was))
 		found |= SUSPECT_ZEROS;
 	if (range_grew(was, dtype_was, now, dtype_now))
 		found |= SUSPECT_RANGE;

@@ -228,11 +228,19 @@ static int run(struct diff_out *out, struct words *w, struct diff_result *r, str
 	return rc == ERR_NOMEM && !e->code ? err_nomem(e) : rc;
 }
 
+/* As diff -q; both names may hold what a terminal obeys. */
+static void say_differ(const char *a, const char *b)
+{
+	char shown_a[4200], shown_b[4200];
+	printf("Files %s and %s differ\n", str_show(str_of(a), shown_a, sizeof shown_a),
+			str_show(str_of(b), shown_b, sizeof shown_b));
+}
+
 static int verdict(const struct words *w, const struct diff_result *r, char **argv)
 {
 	bool differ = r->added || r->removed || r->renamed || r->changed;
 	if (w->brief && !w->quiet && !w->json && differ)
-		printf("Files %s and %s differ\n", argv[optind], argv[optind + 1]);
+		say_differ(argv[optind], argv[optind + 1]);
 	return cli_finish(r->trouble ? CLI_ERROR : differ ? CLI_DIFFERENT : CLI_SAME);
 }
 

@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define FEW 3 /* keys that are listed one by one, even if they follow one rule */
+/* Bytes of both names together from which on a key is listed by itself and at once: dicts that are
+ * deep have long names, and all of them would have to be kept. */
+#define LONG 1024
 
 static size_t same_end(struct str a, struct str b)
 {
@@ -24,15 +27,6 @@ static size_t same_end(struct str a, struct str b)
 			best = n;
 	}
 	return best;
-}
-
-bool diff_renamed_keep(struct diff_out *o, struct str was, struct str name)
-{
-	struct renamed r = {arena_str(&o->names, was), arena_str(&o->names, name), 0};
-	if (!r.was.p || !r.name.p)
-		return false;
-	r.rest = same_end(r.was, r.name);
-	return vec_push(&o->renamed, r) == 0;
 }
 
 static struct str head(struct str s, const struct renamed *r)
@@ -65,6 +59,19 @@ static void print_one(const struct diff_out *o, const struct renamed *r)
 {
 	diff_line(o, '>', r->name);
 	printf("was %s\n", STR_SHOW(r->was));
+}
+
+bool diff_renamed_keep(struct diff_out *o, struct str was, struct str name)
+{
+	if (was.n + name.n > LONG) {
+		print_one(o, &(struct renamed){was, name, 0});
+		return true;
+	}
+	struct renamed r = {arena_str(&o->names, was), arena_str(&o->names, name), 0};
+	if (!r.was.p || !r.name.p)
+		return false;
+	r.rest = same_end(r.was, r.name);
+	return vec_push(&o->renamed, r) == 0;
 }
 
 static void print_rule(const struct diff_out *o, const struct renamed *r, size_t n)

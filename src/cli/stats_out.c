@@ -250,6 +250,17 @@ static void put_row(struct stats_out *o, const struct stats_row *r)
 
 /* --- as they come ------------------------------------------------------------------------------ */
 
+/* For the eye: keys may hold what a terminal obeys (U+009B, U+202E). malloc()ed; NULL: no memory. */
+static char *for_eyes(struct str s)
+{
+	size_t n = 4 * s.n + 1;
+	char *p = malloc(n);
+
+	if (p)
+		str_show(s, p, n);
+	return p;
+}
+
 static void wider(size_t *w, struct str s, size_t most)
 {
 	size_t n = width(s.p, s.n);
@@ -264,7 +275,11 @@ static int measure(void *ctx, const struct vitem *item)
 
 	if (!item->is_tensor || item->tied_to.n)
 		return 0;
-	wider(&o->w_name, item->name, 72);
+	char *name = for_eyes(item->name);
+	if (!name)
+		return ERR_NOMEM;
+	wider(&o->w_name, str_of(name), 72);
+	free(name);
 	wider(&o->w_dtype, item->dtype, 24);
 	wider(&o->w_shape, item->shape, 32);
 	return 0;
@@ -312,7 +327,7 @@ static int make_row(struct stats_out *o, const struct stats_item *it, struct sta
 	const struct vitem *item = it->item;
 	struct str json = o->json ? buf_view(&o->item) : str_of(it->stats ? "" : it->why);
 
-	*r = (struct stats_row){.name = strndup(item->name.p ? item->name.p : "", item->name.n),
+	*r = (struct stats_row){.name = for_eyes(item->name),
 		.dtype = strndup(item->dtype.p ? item->dtype.p : "", item->dtype.n),
 		.shape = strndup(item->shape.p ? item->shape.p : "", item->shape.n),
 		.json = strndup(json.p ? json.p : "", json.n)};

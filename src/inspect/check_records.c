@@ -136,48 +136,64 @@ static int descriptor(struct check *k, const struct member *m)
 			STR_SHOW(m->name), le32(p + 4), m->crc);
 }
 
+struct named {
+	struct str name;
+	uint32_t index;
+};
+
 static int by_text(const void *a, const void *b)
 {
-	const struct str *x = a, *y = b;
+	const struct str *x = &((const struct named *)a)->name, *y = &((const struct named *)b)->name;
 	size_t n = x->n < y->n ? x->n : y->n;
 	int c = n ? memcmp(x->p, y->p, n) : 0;
 
 	return c ? c : (x->n > y->n) - (x->n < y->n);
 }
 
-/* Is there a record with the name of a folder that this one lies in? */
-static int under_a_file(struct check *k, const struct str *sorted, struct str name)
+/* The shortest of the names in stack that is a folder of `name`; each begins as the ones below it,
+ * and name as all of them do. */
+static uint32_t folder_in(const struct named *stack, size_t n, struct str name)
 {
-	struct str up = name;
-	const struct str *file;
-
-	for (size_t i = 1; i < name.n; i++) {
-		if (name.p[i] != '/')
-			continue;
-		up.n = i;
-		file = bsearch(&up, sorted, k->c->box->n, sizeof *sorted, by_text);
-		if (file)
-			return check_say(k, SEVERITY_WARNING, "ambiguous", name, NO_OFFSET,
-					"record \"%s\" lies in a folder that is itself a record, "
-					"\"%s\": only one of the two can be unpacked",
-					STR_SHOW(name), STR_SHOW(*file));
-	}
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		if (stack[i].name.n < name.n && name.p[stack[i].name.n] == '/')
+			return stack[i].index;
+	return MODEL_NONE;
 }
 
+/* ret[i]: the record that is a folder of record i. One pass over the names in order, and not a search
+ * for each folder of each name: names may have 65535 bytes that are nearly all slashes. */
+static void find_folders(const struct box *b, struct named *sorted, struct named *stack, uint32_t *ret)
+{
+	size_t depth = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		sorted[i] = (struct named){b->at[i].name, i};
+	qsort(sorted, b->n, sizeof *sorted, by_text);
+	for (uint32_t i = 0; i < b->n; i++) {
+		while (depth && !str_starts(sorted[i].name, stack[depth - 1].name))
+			depth--;
+		ret[sorted[i].index] = folder_in(stack, depth, sorted[i].name);
+		stack[depth++] = sorted[i];
+	}
+}
+
+/* Is there a record with the name of a folder that another one lies in? */
 static int names(struct check *k)
 {
 	const struct box *b = k->c->box;
-	_cleanup_(freep) struct str *sorted = malloc((b->n + (size_t)1) * sizeof *sorted);
+	_cleanup_(freep) struct named *sorted = calloc(b->n + (size_t)1, 2 * sizeof *sorted);
+	_cleanup_(freep) uint32_t *folder = malloc((b->n + (size_t)1) * sizeof *folder);
 	int rc = 0;
 
-	if (!sorted)
+	if (!sorted || !folder)
 		return err_nomem(k->e);
-	for (uint32_t i = 0; i < b->n; i++)
-		sorted[i] = b->at[i].name;
-	qsort(sorted, b->n, sizeof *sorted, by_text);
+	find_folders(b, sorted, sorted + b->n, folder);
 	for (uint32_t i = 0; i < b->n && rc == 0; i++)
-		rc = under_a_file(k, sorted, b->at[i].name);
+		if (folder[i] != MODEL_NONE)
+			rc = check_say(k, SEVERITY_WARNING, "ambiguous", b->at[i].name, NO_OFFSET,
+					"record \"%s\" lies in a folder that is itself a record, "
+					"\"%s\": only one of the two can be unpacked",
+					STR_SHOW(b->at[i].name), STR_SHOW(b->at[folder[i]].name));
 	return rc;
 }
 

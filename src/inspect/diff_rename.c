@@ -16,6 +16,7 @@
 #define EDGE (64u << 10)
 #define LOOK 256 /* candidates for a name */
 #define TRIES 8  /* that are read to the end for it */
+#define TAIL 256 /* bytes of a name that are looked at: paths can be as long as dicts are deep */
 
 struct cand {
 	uint32_t index;  /* in side.at */
@@ -23,7 +24,8 @@ struct cand {
 	uint32_t next;   /* of those that are free still */
 	uint32_t crc;
 	uint64_t shape;  /* hash of dtype, shape and size */
-	struct str name;
+	struct str name; /* its last TAIL bytes */
+	size_t length;   /* of all of it */
 };
 
 struct cands {
@@ -126,7 +128,9 @@ static int name_them(const struct diff *d, const struct diff_side *s, struct can
 	for (size_t i = 0; i < c->at.n && !failed; i++) {
 		name.n = 0;
 		side_name(s, d->o, c->at.at[i].index, &name);
-		c->at.at[i].name = arena_str(&c->names, buf_view(&name));
+		c->at.at[i].length = name.n;
+		c->at.at[i].name = arena_str(&c->names,
+				str_skip(buf_view(&name), name.n > TAIL ? name.n - TAIL : 0));
 		failed = name.failed || !c->at.at[i].name.p;
 	}
 	buf_release(&name);
@@ -168,16 +172,9 @@ static size_t same_end(struct str a, struct str b)
 	return best;
 }
 
-static size_t apart(struct str a, struct str b)
+static size_t apart(const struct cand *a, const struct cand *b)
 {
-	return a.n > b.n ? a.n - b.n : b.n - a.n;
-}
-
-/* Is x a better former name of `name` than y? */
-static bool better(struct str name, struct str x, struct str y)
-{
-	size_t ex = same_end(x, name), ey = same_end(y, name);
-	return ex != ey ? ex > ey : apart(x, name) < apart(y, name);
+	return a->length > b->length ? a->length - b->length : b->length - a->length;
 }
 
 /* --- a group --------------------------------------------------------------------------------------- */
@@ -188,16 +185,23 @@ struct group {
 	uint32_t free;  /* the first that nobody has taken; TREE_NONE */
 };
 
-/* The best of the first LOOK, leaving out those in tried: *link is what points to it. */
+/* The best former name for b of the first LOOK, leaving out those in tried: *link is what points to it. */
 static uint32_t *pick(struct group *g, const struct cand *b, const uint32_t *tried, unsigned n)
 {
 	uint32_t *best = NULL, *link = &g->free;
+	size_t most = 0;
 	for (unsigned look = 0; *link != TREE_NONE && look < LOOK; look++, link = &g->a[*link].next) {
+		const struct cand *a = &g->a[*link];
 		bool was = false;
 		for (unsigned i = 0; i < n; i++)
 			was = was || tried[i] == *link;
-		if (!was && (!best || better(b->name, g->a[*link].name, g->a[*best].name)))
+		if (was)
+			continue;
+		size_t end = same_end(a->name, b->name);
+		if (!best || end > most || (end == most && apart(a, b) < apart(&g->a[*best], b))) {
 			best = link;
+			most = end;
+		}
 	}
 	return best;
 }

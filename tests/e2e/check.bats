@@ -160,3 +160,21 @@ EOF
     run "$PTHFS" check --device cpu "$DATA/good-control.pt"
     [ "$status" -eq 0 ]
 }
+
+# Each folder of each name was searched for among all names, which have up to 65535 bytes.
+@test "names that are nearly all slashes are checked in time" {
+    python3 -c '
+import zipfile
+good = zipfile.ZipFile("'"$DATA"'/demo.pth")
+with zipfile.ZipFile("slashes.pth", "w") as out:
+    for member in good.infolist():
+        out.writestr(member.filename, good.read(member))
+    for i in range(300):
+        out.writestr("demo/" + "a/" * 32700 + str(i), b"")
+    for name in "x!/y", "x/y/z", "x", "x/y":
+        out.writestr("demo/" + name, b"")'
+    run timeout 10 "$PTHFS" check --quick slashes.pth
+    [ "$status" -eq 1 ]
+    [ "$(grep -c 'lies in a folder that is itself a record, "demo/x"' <<<"$output")" -eq 2 ]
+    [ "$(grep -c "ambiguous" <<<"$output")" -eq 2 ]
+}

@@ -222,6 +222,32 @@ require_torch_pairs() {
     says 1 "-> 4711" pthfs diff a.pth b.pth
 }
 
+# deep FILE PREFIX: 2000 equal tensors, each of another storage, under 100 dicts with long keys.
+deep() {
+    PYTHONPATH=$REPO/tests/bench python3 -c '
+import sys
+from inputs import *
+top = {f"{sys.argv[2]}{i}." + "w" * 200: Tensor(Storage(i, 1), (1,)) for i in range(2000)}
+for k in range(100):
+    top = {"k" * 240: top}
+write_checkpoint(sys.argv[1], top, [Zeros(4)] * 2000)' "$@"
+}
+
+# Names are as long as dicts are deep, and each was compared with 256 others from end to end.
+@test "renamed keys under very deep dicts are found in time" {
+    deep deep-a.pth a
+    deep deep-b.pth b
+    says 1 "0 changed, 2000 renamed, 0 added, 0 removed" timeout 10 "$PTHFS" diff deep-a.pth deep-b.pth
+}
+
+@test "-q shows names of files without what a terminal obeys" {
+    cp b.pth $'b\e[31m.pth'
+    pthfs set $'b\e[31m.pth' epoch 4711
+    run pthfs diff -q a.pth $'b\e[31m.pth'
+    [ "$status" -eq 1 ]
+    [ "$output" = 'Files a.pth and b\x1b[31m.pth differ' ]
+}
+
 # --- git ------------------------------------------------------------------------------------------
 
 @test "git diff and git log say what has changed in a checkpoint" {
@@ -244,4 +270,20 @@ require_torch_pairs() {
     says 0 "+epoch  4711" git --no-pager log -p -1
     git rm -q model.pth
     says 0 "deleted checkpoint" git --no-pager diff --cached
+}
+
+# Git hands text to the terminal as it is, and leaves out what looks the same.
+@test "the text for git has nothing a terminal obeys, and a checksum for what it does not show" {
+    text() { "$REPO/contrib/git/pthfs-git-text" "$1" | grep '^arch '; }
+    pthfs set a.pth arch "$(printf 'x\033]0;y\007\302\2332J\342\200\256z')"
+    run text a.pth
+    [[ $output == "arch  x ]0;y  2J z  "*" bytes, cksum "* ]]
+    run ! grep -q "$(printf '[\001-\037\177]\|\302\233\|\342\200\256')" <<<"$output"
+    long=$(head -c 2000 /dev/zero | tr '\0' z)
+    pthfs set a.pth arch "${long}a"
+    pthfs set b.pth arch "${long}b"
+    [ "$(text a.pth)" != "$(text b.pth)" ]
+    pthfs set a.pth arch "$(printf 'one\ntwo')"
+    pthfs set b.pth arch "one two"
+    [ "$(text a.pth)" != "$(text b.pth)" ]
 }

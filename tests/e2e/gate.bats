@@ -82,7 +82,7 @@ held() {
     [ -z "$stderr" ]
 }
 
-@test "all zeros, a range that grew a thousandfold, and integers are seen" {
+@test "all zeros and a range that grew a thousandfold are seen, and counters may grow" {
     gate
     head -c 64 /dev/zero >mnt/$BIAS
     npy mnt/$CONV.npy '(np.load("mnt/'$CONV.npy'") * 1001).astype("f4")'
@@ -90,8 +90,7 @@ held() {
     "$PTHFS" umount mnt 2>err
     grep "suspicious: $BIAS: all zeros (0 of 16 were)" err
     grep "suspicious: $CONV: largest modulus 85.2" err
-    grep 'suspicious: model/module.bn1.num_batches_tracked: largest modulus 1e+12 (was' err
-    [ "$(wc -l <err)" -eq 3 ]
+    [ "$(wc -l <err)" -eq 2 ]
 }
 
 @test "a thousandfold itself is not" {

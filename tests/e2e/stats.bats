@@ -94,3 +94,13 @@ open("w.npy", "wb").write(head.replace(b"\"", b"\x27") + open("bytes", "rb").rea
     [ "${#lines[@]}" -eq 1 ]
     "$PTHFS" stats --device auto --json c.pth | jq -e '.device | startswith("cpu")'
 }
+
+@test "a key that would steer a terminal is shown escaped, and the columns stay aligned" {
+    "$PTHFS" rename c.pth model/module.fc.bias "model/$(printf '\302\233')31m" >/dev/null
+    run "$PTHFS" stats c.pth
+    [ "$status" -eq 0 ]
+    [[ $output == *'model/\xc2\x9b31m '* ]]
+    [[ $output != *$'\302\233'* ]]
+    [ "$(awk '{ print length }' <<<"$output" | sort -u | wc -l)" -eq 1 ]
+    "$PTHFS" stats --json c.pth | jq -e 'any(.tensors[]; .name == "model/\u009b31m")'
+}

@@ -60,8 +60,8 @@ static void from_zeros_it_may_grow_to_anything(void)
 /* Also where the quotient of the two is no number any more. */
 static void a_range_from_denormals_to_the_largest_double_is_seen(void)
 {
-	double a = 5e-324, b = 1e308;
-	struct stats was = kit_stats(DTYPE_FLOAT64, &a, 8, false), now = kit_stats(DTYPE_FLOAT64, &b, 8, false);
+	double a[] = {5e-324, 0}, b[] = {1e308, 0};
+	struct stats was = STATS(DTYPE_FLOAT64, a), now = STATS(DTYPE_FLOAT64, b);
 
 	EQ_I64(judge_edit(&was, DTYPE_FLOAT64, &now, DTYPE_FLOAT64), SUSPECT_RANGE);
 }
@@ -107,14 +107,30 @@ static void another_number_of_elements_is(void)
 	EQ_I64(judge_edit(&was, DTYPE_FLOAT32, &now, DTYPE_UINT8), SUSPECT_COUNT);
 }
 
-static void integers_are_judged_too(void)
+static void a_counter_may_grow_and_begin_again(void)
 {
 	int64_t step = 7, late = 7001, zero = 0;
+	float one = 1, far = 5000, nan = NAN;
 	struct stats was = kit_stats(DTYPE_INT64, &step, 8, false);
 	struct stats now = kit_stats(DTYPE_INT64, &late, 8, false), none = kit_stats(DTYPE_INT64, &zero, 8, false);
 
-	EQ_I64(judge_edit(&was, DTYPE_INT64, &now, DTYPE_INT64), SUSPECT_RANGE);
-	EQ_I64(judge_edit(&was, DTYPE_INT64, &none, DTYPE_INT64), SUSPECT_ZEROS);
+	EQ_I64(judge_edit(&was, DTYPE_INT64, &now, DTYPE_INT64), 0);
+	EQ_I64(judge_edit(&was, DTYPE_INT64, &none, DTYPE_INT64), 0);
+	was = kit_stats(DTYPE_FLOAT32, &one, 4, false);
+	now = kit_stats(DTYPE_FLOAT32, &far, 4, false);
+	EQ_I64(judge_edit(&was, DTYPE_FLOAT32, &now, DTYPE_FLOAT32), 0);
+	now = kit_stats(DTYPE_FLOAT32, &nan, 4, false);
+	EQ_I64(judge_edit(&was, DTYPE_FLOAT32, &now, DTYPE_FLOAT32), SUSPECT_NAN);
+}
+
+/* Indices may point anywhere; weights of a quantized layer that are all zeros are lost. */
+static void integers_may_grow_but_are_not_all_zeros(void)
+{
+	int64_t at[] = {1, 2}, far[] = {1, 5000}, none[] = {0, 0};
+	struct stats was = STATS(DTYPE_INT64, at), now = STATS(DTYPE_INT64, far), zeros = STATS(DTYPE_INT64, none);
+
+	EQ_I64(judge_edit(&was, DTYPE_INT64, &now, DTYPE_INT64), 0);
+	EQ_I64(judge_edit(&was, DTYPE_INT64, &zeros, DTYPE_INT64), SUSPECT_ZEROS);
 }
 
 static void complex_numbers_are_judged_by_their_modulus(void)
@@ -180,7 +196,8 @@ int main(void)
 	TEST(numbers_past_the_former_dtype_are);
 	TEST(the_dtypes_hold_what_they_hold);
 	TEST(another_number_of_elements_is);
-	TEST(integers_are_judged_too);
+	TEST(a_counter_may_grow_and_begin_again);
+	TEST(integers_may_grow_but_are_not_all_zeros);
 	TEST(complex_numbers_are_judged_by_their_modulus);
 	TEST(empty_tensors_are_never_all_zeros);
 	TEST(a_new_tensor_is_judged_by_itself);

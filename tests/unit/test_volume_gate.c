@@ -211,7 +211,7 @@ static void a_removed_suspect_is_none(void)
 	close_copy();
 }
 
-static void zeros_range_and_integers_are_seen(void)
+static void zeros_and_range_are_seen_and_counters_may_grow(void)
 {
 	static const char zeros[18432];
 	int64_t many = 1ll << 40;
@@ -219,9 +219,8 @@ static void zeros_range_and_integers_are_seen(void)
 	EQ_I64(write_all(CONV, zeros, 18432), 0);
 	EQ_I64(write_at(STEPS, &many, 8, 0), 0);
 	EQ_I64(write_at(BIAS, (float[]){77777}, 4, 60), 0);
-	EQ_I64(committed(), 3);
+	EQ_I64(committed(), 2);
 	HAS(suspects(), BIAS ": largest modulus 77777 (was 0.");
-	HAS(suspects(), STEPS ": largest modulus 1.09951e+12 (was ");
 	HAS(suspects(), CONV ": all zeros (0 of 4608 were)\n");
 	close_copy();
 }
@@ -455,7 +454,7 @@ int main(void)
 	TEST(what_was_put_right_is_no_suspect_any_more);
 	TEST(a_revert_clears_the_suspects);
 	TEST(a_removed_suspect_is_none);
-	TEST(zeros_range_and_integers_are_seen);
+	TEST(zeros_and_range_are_seen_and_counters_may_grow);
 	TEST(names_and_values_are_not_judged);
 	TEST(a_tied_tensor_is_judged_once);
 	TEST(views_are_judged_when_their_own_bytes_were_written);
