@@ -87,6 +87,7 @@ enum value_flags {
 	VALUE_STATE_DICT = 1, /* text keys, and at least half of the values are tensors */
 	VALUE_CYCLE = 2,      /* stands for a container that holds itself */
 	VALUE_DATA = 4,       /* a leaf whose bytes are shown as they are (Python bytes) */
+	VALUE_PAST = 8,       /* the object holds something else now (volume) */
 };
 
 struct value {

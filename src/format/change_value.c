@@ -25,7 +25,7 @@ static int know_values(struct loader *l)
 	for (uint32_t i = 0; i < m->values.n && rc == 0; i++) {
 		const struct value *v = &m->values.at[i];
 
-		if (v->kind == VALUE_LEAF || v->obj == OREF_NIL)
+		if (v->kind == VALUE_LEAF || v->obj == OREF_NIL || v->flags & VALUE_PAST)
 			continue;
 		rc = u32map_set(&l->memo, v->obj, i);
 	}

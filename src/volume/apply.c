@@ -32,12 +32,27 @@ static int gather_child(struct apply *a, uint32_t node)
 	return vec_push(&a->objects, raw);
 }
 
+/* What was removed may come back: its object is not to be found in the container any more then. */
+static int remember_gone(struct volume *v, uint32_t dir)
+{
+	const struct node *d = &v->tree.nodes.at[dir];
+	for (uint32_t node = d->first; node - d->first < d->n; node++) {
+		oref raw;
+		if (v->tree.nodes.at[node].flags & NODE_GONE &&
+				(keys_raw(v, node, &raw, NULL) < 0 || u32map_set(&v->edit->raw, node, raw) < 0))
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
 static int gather(struct apply *a, uint32_t dir)
 {
 	const struct tree *t = &a->v->tree;
 	struct made m = {.dir = dir, .first = a->objects.n};
 	uint32_t ignored, slots = tree_slots(t, dir);
 	bool again = u32map_get(&a->seen, t->nodes.at[dir].value, &ignored);
+	if (remember_gone(a->v, dir) < 0)
+		return ERR_NOMEM;
 	for (uint32_t i = 0; i < slots; i++) {
 		uint32_t child = tree_child(t, dir, i);
 		if (child == TREE_NONE)
@@ -98,7 +113,10 @@ static int set_attributes(struct apply *a, const struct made *m, struct err *e)
 static int set_children(struct apply *a, const struct made *m, struct err *e)
 {
 	uint32_t dir = a->v->tree.nodes.at[m->dir].value;
-	switch (vol_model(a->v)->values.at[dir].kind) {
+	struct value *val = &vol_model(a->v)->values.at[dir];
+	if (val->kind == VALUE_DICT || val->kind == VALUE_LIST)
+		val->flags |= VALUE_PAST;
+	switch (val->kind) {
 	case VALUE_DICT:
 		return change_pairs(a->v->ck, dir, &a->objects.at[m->first], (uint32_t)m->n, e);
 	case VALUE_LIST:
@@ -163,6 +181,23 @@ static bool lone_changed(const struct volume *v)
 	       (v->tree.nodes.at[0].flags | v->tree.nodes.at[1].flags) & NODE_TOUCHED;
 }
 
+static void apply_release(struct apply *a)
+{
+	vec_release(&a->made);
+	vec_release(&a->objects);
+	u32map_release(&a->seen);
+}
+
+int apply_keys(struct volume *v, struct err *e)
+{
+	struct apply a = {.v = v};
+	int rc = gather_all(&a) < 0 ? err_nomem(e) : 0;
+	for (size_t i = 0; i < a.made.n && rc == 0; i++)
+		rc = set_children(&a, &a.made.at[i], e);
+	apply_release(&a);
+	return rc;
+}
+
 int apply_tree(struct volume *v, bool *pickle, struct err *e)
 {
 	struct apply a = {.v = v};
@@ -173,8 +208,6 @@ int apply_tree(struct volume *v, bool *pickle, struct err *e)
 			rc = follow_names(v, a.made.at[i].dir, e);
 	}
 	*pickle = a.made.n > 0 || lone_changed(v);
-	vec_release(&a.made);
-	vec_release(&a.objects);
-	u32map_release(&a.seen);
+	apply_release(&a);
 	return rc;
 }

@@ -246,6 +246,7 @@ uint32_t scratch_find(const struct volume *v, uint32_t dir, struct str name); /*
 int scratch_add(struct volume *v, uint32_t dir, struct str name, struct blob *b, uint32_t *ret,
 		struct err *e);
 void scratch_remove(struct volume *v, uint32_t i);
+void scratch_restore(struct volume *v, uint32_t i); /* right after another one was removed */
 /* Keys of dir have other names now: files that are called so get "NAME~2" and so on. */
 int scratch_step_aside(struct volume *v, uint32_t dir, struct err *e);
 /* It was closed, or got another name: becomes what it can. 0 also when it stays scratch. */
@@ -366,6 +367,8 @@ void gate_release(struct volume *v);
 /* --- apply.c, commit.c, rebase.c ------------------------------------------------------------------- */
 
 int apply_tree(struct volume *v, bool *pickle, struct err *e);
+/* Only dicts, lists and attributes, for one who reads the objects; the commit does it again. */
+int apply_keys(struct volume *v, struct err *e);
 /* The file at v->path is what the plan said: places (of checkpoint_save). */
 int rebase(struct volume *v, const uint64_t *places, const struct stat *now, struct err *e);
 int edit_revert(struct volume *v, struct err *e); /* editor */

@@ -144,15 +144,13 @@ static int lookup_dir(struct volume *v, uint64_t dir, struct str name, uint64_t 
 		return rc;
 	if (!tree_alive(&v->tree, d.node))
 		return absent(e);
-	if (ghost_find(v, dir, name, ret))
-		return 0;
 	struct name_lookup names = vol_dir_names(&d);
 	uint32_t node = names.find(&d, name);
 	if (node != TREE_NONE && ghost_hides(v, dir, name))
 		return absent(e);
 	if (node != TREE_NONE)
 		return *ret = vol_node_ino(v, node), 0;
-	if (v->edit && lookup_scratch(v, dir, name, ret))
+	if (v->edit && (lookup_scratch(v, dir, name, ret) || ghost_find(v, dir, name, ret)))
 		return 0;
 	node = derived_find(&v->tree, &names, name, &which);
 	if (node != TREE_NONE && ghost_hides(v, dir, name))

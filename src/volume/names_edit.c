@@ -67,12 +67,12 @@ static int find(struct volume *v, uint64_t dir, struct str name, struct place *p
 	struct dir_ref d;
 	views_dir(v, dir, &d, NULL);
 	struct name_lookup names = vol_dir_names(&d);
-	if (ghost_find(v, dir, name, &p->ino)) {
+	p->node = names.find(&d, name);
+	p->scratch = scratch_find(v, p->dir, buf_view(&p->name));
+	if (p->node == TREE_NONE && p->scratch == TREE_NONE && ghost_find(v, dir, name, &p->ino)) {
 		p->what = GHOST;
 		return 0;
 	}
-	p->node = names.find(&d, name);
-	p->scratch = scratch_find(v, p->dir, buf_view(&p->name));
 	if (p->node != TREE_NONE)
 		p->what = KEY, p->ino = vol_node_ino(v, p->node);
 	else if (p->scratch != TREE_NONE)
@@ -379,15 +379,16 @@ static int rename_scratch(struct volume *v, struct place *from, struct place *to
 	int rc = scratch_add(v, to->dir, buf_view(&to->name), b, &made, e);
 	if (rc < 0)
 		return rc;
+	scratch_remove(v, from->scratch); /* first: it is no other name of what it becomes */
 	if (blob_size(b))
 		rc = scratch_settle(v, made, e);
 	if (rc < 0) { /* nothing has happened */
 		scratch_remove(v, made);
+		scratch_restore(v, from->scratch);
 		return rc;
 	}
 	if (to->what == SCRATCH)
 		scratch_remove(v, to->scratch);
-	scratch_remove(v, from->scratch);
 	v->edit->scratch.at[from->scratch].became = ino_make(made, INO_SCRATCH);
 	return 0;
 }
@@ -401,10 +402,15 @@ static bool is_new_tie(const struct volume *v, const struct place *from, const s
 	       tree_nlink(&v->tree, node_value(&v->tree, from->node)->tensor) > 1;
 }
 
-static int tie_over(struct volume *v, const struct place *from, const struct place *to, struct err *e)
+static int tie_over(struct volume *v, const struct place *from, struct place *to, struct err *e)
 {
 	size_t mark = v->tree.undo.n;
-	int rc = ops_group(v, OPS_BEGIN, e);
+	int rc;
+	to->name.n = 0;
+	buf_str(&to->name, node_name(&v->tree, to->node)); /* not what a view makes of a new one */
+	if (to->name.failed)
+		return err_nomem(e);
+	rc = ops_group(v, OPS_BEGIN, e);
 	if (rc == 0)
 		rc = edit_remove_node(v, to->node, e);
 	if (rc == 0)

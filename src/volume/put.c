@@ -147,13 +147,31 @@ static int put_leaf(struct volume *v, const struct target *t, struct blob *b, st
 	return unless_told(v, mark, rc);
 }
 
+/* Keys in it, or below, are not what the object says. */
+static bool is_touched(const struct volume *v, uint32_t dir)
+{
+	const struct node *nodes = v->tree.nodes.at;
+	for (uint32_t i = 0; i < v->tree.nodes.n; i++) {
+		uint32_t at = i;
+		if (!(nodes[i].flags & NODE_TOUCHED) || !(nodes[i].flags & NODE_DIR) || !tree_alive(&v->tree, i))
+			continue;
+		while (at != dir && nodes[at].parent != at)
+			at = nodes[at].parent;
+		if (at == dir)
+			return true;
+	}
+	return false;
+}
+
 static int put_json(struct volume *v, const struct target *t, struct blob *b, struct err *e)
 {
 	size_t mark = v->tree.undo.n;
 	struct buf text;
 	oref obj = OREF_NIL, was = OREF_NIL;
 	uint32_t value, node;
-	int rc = t->node == TREE_NONE ? 0 : keys_raw(v, t->node, &was, e);
+	int rc = t->node != TREE_NONE && is_touched(v, t->node) ? apply_keys(v, e) : 0;
+	if (rc == 0 && t->node != TREE_NONE)
+		rc = keys_raw(v, t->node, &was, e);
 	if (rc < 0)
 		return rc;
 	buf_init(&text, TEXT_MAX);

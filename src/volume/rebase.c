@@ -73,8 +73,10 @@ static int move_storages(struct volume *v, const uint64_t *places, struct source
 		} else if (has_place) {
 			s->data = (struct extent){file, places[i], s->data.len};
 			s->file_off = places[i];
-		} else if (dirty_find(v, i) && !named(v, i)) {
-			rc = keep_source(v, s, e); /* of a removed file, that may still be open */
+		} else if (edited && s->data.src && !named(v, i)) {
+			/* Of a removed file, that may still be open; or of one that a revert took back:
+			 * its bytes may be gone. */
+			rc = keep_source(v, s, e);
 			s->file_off = UINT64_MAX;
 		} else if (edited && s->data.src) {
 			rc = keep_bytes(v, s, e);

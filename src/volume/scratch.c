@@ -73,6 +73,15 @@ void scratch_remove(struct volume *v, uint32_t i)
 		}
 }
 
+void scratch_restore(struct volume *v, uint32_t i)
+{
+	struct edit *d = v->edit;
+	uint64_t n = blob_dirty(d->scratch.at[i].blob);
+	d->scratch.at[i].gone = false;
+	d->dead_bytes -= n < d->dead_bytes ? n : d->dead_bytes;
+	d->live.at[d->live.n++] = i; /* there is room: the other one has left some */
+}
+
 static int step_aside(struct volume *v, struct scratch *s, struct err *e)
 {
 	struct buf name;
@@ -96,14 +105,18 @@ static int step_aside(struct volume *v, struct scratch *s, struct err *e)
 	return rc;
 }
 
-/* It, or a file that shows it, is called so. */
+/* It, or a file that shows it, is called so: of tensors those are .meta and .npy, of all others .json. */
 static bool is_key(const struct volume *v, uint32_t dir, struct str name)
 {
-	static const char *const ends[] = {"", ".meta", ".npy", ".json"};
+	static const char *const ends[] = {".json", ".meta", ".npy"};
+	if (tree_find(&v->tree, dir, name) != TREE_NONE)
+		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
 		size_t n = strlen(ends[i]);
-		if (str_ends(name, str_of(ends[i])) && name.n > n &&
-				tree_find(&v->tree, dir, str_cut(name, name.n - n)) != TREE_NONE)
+		if (!str_ends(name, str_of(ends[i])) || name.n <= n)
+			continue;
+		uint32_t node = tree_find(&v->tree, dir, str_cut(name, name.n - n));
+		if (node != TREE_NONE && (node_value(&v->tree, node)->kind == VALUE_TENSOR) == (i > 0))
 			return true;
 	}
 	return false;
@@ -322,6 +335,23 @@ static uint32_t partner(const struct volume *v, const struct scratch *s)
 	return i;
 }
 
+/* It waited for bytes, and a key with a type has come back: it says what that is to be, if it fits. */
+static void meta_onto(struct volume *v, uint32_t meta, struct str name)
+{
+	uint32_t node = tree_find(&v->tree, v->edit->scratch.at[meta].dir, name);
+	const struct value *val = node == TREE_NONE ? NULL : node_value(&v->tree, node);
+	struct blob *b = v->edit->scratch.at[meta].blob;
+	struct target t;
+	scratch_remove(v, meta);
+	if (!val || val->kind != VALUE_TENSOR)
+		return;
+	uint64_t ino = ino_make(val->tensor, INO_META);
+	v->edit->scratch.at[meta].became = ino;
+	if (blob_size(b) && put_target(v, ino, &t, NULL) == 0 && put_ok(v, &t, NULL) == 0 &&
+			put_content(v, &t, b, NULL) < 0)
+		log_add(v->log, "%s.meta, which was written before it, does not fit", STR_SHOW(name));
+}
+
 static int settle_plain(struct volume *v, uint32_t i, struct err *e)
 {
 	const struct scratch *s = &v->edit->scratch.at[i];
@@ -331,8 +361,8 @@ static int settle_plain(struct volume *v, uint32_t i, struct err *e)
 		if (rc == 0) {
 			become(v, i, s->name, INO_LEAF);
 			meta = partner(v, &v->edit->scratch.at[i]);
-			if (meta != TREE_NONE) /* it waited for other bytes; the key has a .meta of its own */
-				scratch_remove(v, meta);
+			if (meta != TREE_NONE)
+				meta_onto(v, meta, v->edit->scratch.at[i].name);
 		}
 		if (rc != ERR_ABSENT)
 			return rc;

@@ -1,6 +1,7 @@
 """The mount held against the model: names, their order, sizes, links, .meta and bytes."""
 import json
 import os
+from collections import Counter
 
 from state import Dir, Leaf, NotModelled, Tensor
 
@@ -98,8 +99,8 @@ def one(path, want, got):
         if sorted(a) == sorted(b):
             i = next(i for i in range(len(a)) if a[i] != b[i])
             return f"{path or '/'}: another order of names: from {b[i:i + 3]}, not {a[i:i + 3]}"
-        return f"{path or '/'}: names there are {sorted(set(b) - set(a))} too many, " \
-               f"{sorted(set(a) - set(b))} are missing"
+        return f"{path or '/'}: names there are {sorted((Counter(b) - Counter(a)).elements())} too many, " \
+               f"{sorted((Counter(a) - Counter(b)).elements())} are missing"
     if "dir" in (want[0], got[0]):
         return f"{path}: a {got[0]}, not a {want[0]}"
     if want[2] != got[2]:
@@ -208,7 +209,8 @@ def check_view(m, w, path):
 def check_npy(m, w, path):
     """NAME.npy ends in the tensor's bytes."""
     p = m.place(path)
-    if p.is_ == "key" and isinstance(p.entry.val, Tensor) and not m.stage("npy", p.entry.val):
+    if p.is_ == "key" and isinstance(p.entry.val, Tensor) and not m.stage("npy", p.entry.val) and \
+            not m.find_scratch(p.view, p.name + ".npy"):
         got, _ = w.slurp(path + ".npy")
         t = p.entry.val
         if got[:6] != b"\x93NUMPY" or len(got) != 128 + t.nbytes or got[128:] != t.get():
@@ -219,7 +221,12 @@ def check_value(m, w, path):
     """NAME.json of a value is that value."""
     p = m.place(path)
     if p.is_ == "key" and isinstance(p.entry.val, Leaf) and isinstance(
-            p.entry.val.v, (int, str, bool, type(None))) and not m.stage("json", p.entry):
-        got = json.loads(w.slurp(path + ".json")[0])
+            p.entry.val.v, (int, str, bool, type(None))) and not m.stage("json", p.entry) and \
+            not m.find_scratch(p.view, p.name + ".json"):
+        text = w.slurp(path + ".json")[0]
+        try:
+            got = json.loads(text)
+        except ValueError as e:
+            raise Mismatch(f"{path}.json: {text[:40]!r} is no JSON") from e
         if got != p.entry.val.v or type(got) is not type(p.entry.val.v):
             raise Mismatch(f"{path}.json: {got!r}, not {p.entry.val.v!r}")

@@ -37,11 +37,14 @@ class Generator:
         steps = ".pthfs/%s/%s" % (self.rng.choice(["strip", "add"]),
                                   self.rng.choice(["module", "conv1", "x"]))
         at = (m.path(e.dir.entry) + "/" if e.dir.entry else "") + self.rng.choice(["module", steps])
+        m.asked = []
         try:
-            view = m.dir_at(at.split("/"))
+            names = m.dir_at(at.split("/")).names()
         except (Refused, NotModelled):
             return path
-        for name, other in view.names().items():
+        finally:
+            m.not_asked()
+        for name, other in names.items():
             if other is e:
                 return at + "/" + name
         return path

@@ -28,6 +28,7 @@ class Stage:
 class Handle:
     def __init__(self, what, obj, write):
         self.what, self.obj, self.write = what, obj, write
+        self.retyped = False  # it was another tensor when it was opened
 
 
 class Place:
@@ -50,6 +51,7 @@ class Model:
         self.seq = self.deaths = 0
         self.left_mark = self.in_file = 0
         self.made_index = None
+        self.asked = []
 
     def __getstate__(self):
         return {**self.__dict__, "made_index": None}
@@ -131,6 +133,8 @@ class Model:
         """A directory's or value's JSON; None when tensors are in it."""
         v = e.val if isinstance(e, Entry) else e
         if isinstance(v, Leaf):
+            if isinstance(v.v, bytes):
+                raise NotModelled("bytes in a .json")
             return v.v
         if isinstance(v, Tensor):
             raise NotModelled("tensors in a .json")
@@ -151,7 +155,14 @@ class Model:
     def module_op(self, d):
         if d.module is None:
             d.module = self.module_of([e.key for e in d.children()])
+            self.asked.append(d)
         return d.module
+
+    def not_asked(self):
+        """Nobody looked into those module/: what they do is not decided."""
+        for d in self.asked:
+            d.module = None
+        self.asked = []
 
     def dir_at(self, parts):
         at, i = View(self.root), 0
@@ -370,6 +381,7 @@ class Model:
         if isinstance(e.val, Dir) and isinstance(new, Dir):  # scratch in it stays
             if (e.val.kind, new.kind) != ("odict", "dict"):
                 e.val.kind = new.kind
+            e.val.state_dict, e.val.module, e.val.in_file = False, None, None  # as of a new one
             for c in new.slots:
                 e.val.add(c)
         else:
@@ -434,8 +446,8 @@ class Model:
         if SIZES[dtype] * product(shape) != t.nbytes:
             fail(errno.EINVAL)
         may_require(grad, dtype, t.param)
-        if same:  # only requires_grad: where the bytes are stays
-            new = Tensor(t.st, dtype, shape, t.stride, t.off, grad, t.param, t.flip)
+        if same and not t.flip:  # only requires_grad: where the bytes are stays
+            new = Tensor(t.st, dtype, shape, t.stride, t.off, grad, t.param)
         else:
             new = Tensor(t.own(), dtype, shape, grad=grad, param=t.param)
         self.retarget(t, new)
@@ -497,6 +509,7 @@ class Model:
                 e = self.again(s, was)
                 s.gone = True
                 s.became = ("tensor", e.val) if isinstance(e.val, Tensor) else ("leaf", e)
+                self.meta_onto(s, e)
                 return
         other = s.name[:-5] if s.kind else s.name + ".meta"
         for o in self.scratch:
@@ -511,6 +524,19 @@ class Model:
                 s.gone = o.gone = True
                 t = s.dir.find(bytes_.name).val
                 bytes_.became, meta.became = ("tensor", t), ("meta", t)
+
+    def meta_onto(self, s, e):
+        """A .meta that waited for bytes: it says what the key that came back is to be, if it fits."""
+        for o in self.scratch:
+            if o.gone or o.dir is not s.dir or o.name != s.name + ".meta":
+                continue
+            o.gone = True
+            if isinstance(e.val, Tensor):
+                try:
+                    self.put("meta", e, None, None, bytes(o.blob))
+                except Refused:
+                    pass
+                o.became = "meta", e.val
 
     # --- files --------------------------------------------------------------------------------
 
@@ -574,7 +600,7 @@ class Model:
         while h.what == "scratch" and h.obj.gone and h.obj.became:
             h.what, h.obj = h.obj.became
         while isinstance(h.obj, Tensor) and h.obj.now:
-            h.obj = h.obj.now
+            h.obj, h.retyped = h.obj.now, True
         if h.write and isinstance(was, Scratch) and h.what != "scratch":
             s = self.stage(h.what, h.obj)
             if not s:
@@ -740,6 +766,8 @@ class Model:
         q = self.place(b)
         if q.is_ != "nothing":
             fail(errno.EEXIST)
+        if not p.is_dir:
+            self.real(q)
         if p.is_ != "key" or not isinstance(p.entry.val, Tensor):
             fail(errno.EPERM)
         self.add(q.view.dir, self.real(q), p.entry.val)
@@ -749,6 +777,8 @@ class Model:
         q = self.place(b)
         if p.is_ == "nothing":
             fail(errno.ENOENT)
+        if (self.holds(p, q) and not b.startswith(a)) or (self.holds(q, p) and not a.startswith(b)):
+            raise NotModelled("the kernel finds it out, by other names of the directory")
         if noreplace and q.is_ != "nothing":
             fail(errno.EEXIST)
         if (b + "/").startswith(a + "/") and p.is_dir:
@@ -786,6 +816,14 @@ class Model:
             if q.is_ == "scratch":
                 q.scratch.gone = True
 
+    @staticmethod
+    def holds(p, q):
+        """Is q below the directory p?"""
+        d = q.view.dir
+        while p.is_ == "key" and d is not p.entry.val and d.entry:
+            d = d.entry.dir
+        return p.is_ == "key" and d is p.entry.val
+
     def same_inode(self, p, q):
         if p.is_dir or q.is_dir:
             return p.is_dir and q.is_dir and p.entry is q.entry
@@ -808,15 +846,17 @@ class Model:
             return
         new = Scratch(q.view.dir, self.real(q), s.blob)
         self.scratch.append(new)
+        s.gone = True
         if new.blob:
             try:
                 self.settle(new)
             except Refused:
                 self.scratch.remove(new)
+                s.gone = False
                 raise
         if q.is_ == "scratch":
             q.scratch.gone = True
-        s.gone, s.became = True, ("scratch", new)
+        s.became = "scratch", new
 
     # --- what becomes of all of it ------------------------------------------------------------
 
@@ -865,7 +905,7 @@ class Model:
         """A new file that is called as an item is now, or as a file that shows one, gets another name."""
         keys = {e.name for e in d.children()}
         for s in self.scratch:
-            if s.dir is d and not s.gone and any(s.name.removesuffix(end) in keys for end in ("", ".meta", ".npy", ".json")):
+            if s.dir is d and not s.gone and (s.name in keys or self.companion(View(d), s.name)):
                 taken = keys | {o.name for o in self.scratch if o.dir is d and not o.gone}
                 s.name = next("%s~%d" % (s.name, k) for k in range(2, 1000) if "%s~%d" % (s.name, k) not in taken)
 

@@ -136,6 +136,11 @@ class Tensor:
         last = sum((n - 1) * s for n, s in zip(self.shape, self.stride))
         return self.off * self.size, (self.off + last + 1) * self.size
 
+    def folded(self):
+        """Do elements lie on one another?"""
+        pos = self.pos()
+        return not isinstance(pos, slice) and len(np.unique(pos)) < len(pos)
+
     def own(self):
         """A tensor of the same bytes with a storage of its own."""
         return Storage(np.frombuffer(self.get(), dtype=np.uint8).copy())

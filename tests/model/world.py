@@ -241,6 +241,10 @@ class World:
         finally:
             os.close(fd)
 
+    def rm(self, p):
+        code, _, said = self.helper.ask("run", ["rm", "-r", self.path(p)], "/")
+        return said.strip() if code else 0
+
     def order(self, what, words):
         """Writes to .pthfs/commit or .pthfs/revert."""
         fd = os.open(self.path(".pthfs/" + what), os.O_WRONLY)

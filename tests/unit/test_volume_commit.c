@@ -100,6 +100,22 @@ static void what_is_written_to_a_removed_file_that_is_open_is_seen_there_alone(v
 	close_copy();
 }
 
+/* Its bytes have gone with the journal. */
+static void a_new_tensor_that_was_taken_back_does_not_keep_a_commit_from_being_shown(void)
+{
+	open_copy("demo.pth");
+	EQ_I64(write_text("projection_t.meta", "{\"dtype\": \"int32\"}"), 0); /* gathered */
+	HAS(TEXT("projection_t.meta"), "int32");
+	EQ_I64(volume_revert(vol, NULL), 0);
+	HAS(TEXT("projection_t.meta"), "float32");
+	EQ_I64(write_text("epoch", "17"), 0);
+	EQ_I64(commit_now(false), 0);
+	EQ_STR(TEXT("epoch"), "17\n");
+	EQ_I64(write_at(BIAS, "efgh", 4, 0), 0);
+	EQ_I64(commit_now(false), 0);
+	close_copy();
+}
+
 static void a_legacy_stream_stays_one(void)
 {
 	open_copy("good-legacy-checkpoint.pth.tar");
@@ -247,6 +263,7 @@ int main(void)
 	TEST(a_commit_makes_the_file_hold_the_edits);
 	TEST(editing_goes_on_after_a_commit);
 	TEST(what_is_written_to_a_removed_file_that_is_open_is_seen_there_alone);
+	TEST(a_new_tensor_that_was_taken_back_does_not_keep_a_commit_from_being_shown);
 	TEST(a_legacy_stream_stays_one);
 	TEST(edits_that_were_synced_outlive_a_crash);
 	TEST(what_is_written_after_a_crash_is_journalled_too);

@@ -141,6 +141,97 @@ static void a_new_file_is_scratch_until_its_meta_types_it(void)
 	close_copy();
 }
 
+/* An editor's file beside it: the old name is no second name of the tensor. */
+static void a_new_file_is_typed_when_it_is_renamed_to_where_a_meta_waits(void)
+{
+	open_copy("demo.pth");
+	EQ_I64(write_text("model/new.meta", "{\"dtype\": \"float32\", \"shape\": [2]}"), 0);
+	EQ_I64(write_all("model/tmp", "abcdefgh", 8), 0);
+	EQ_I64(move("model/tmp", "model/new"), 0);
+	EQ_STR(TEXT("model/new"), "abcdefgh");
+	EQ_I64(attr_at("model/new").nlink, 1);
+	OK(!is_there("model/tmp"));
+	close_copy();
+}
+
+/* In whichever order .meta and bytes arrive where a tensor was. */
+static void a_meta_that_waits_types_a_name_that_comes_back(void)
+{
+	open_copy("demo.pth");
+	EQ_I64(remove_name(BIAS), 0);
+	EQ_I64(write_text(BIAS ".meta", "{\"dtype\": \"int32\", \"shape\": [4, 4]}"), 0);
+	char bytes[64];
+	memset(bytes, 'x', sizeof bytes);
+	EQ_I64(write_all(BIAS, bytes, 64), 0);
+	HAS(TEXT(BIAS ".meta"), "\"int32\", \"shape\": [4, 4]");
+	EQ_MEM(BYTES(BIAS), 64, bytes, 64);
+	close_copy();
+}
+
+/* rm -r asks for NAME.meta after NAME: a file that is really there is what goes. */
+static void who_removes_a_key_can_remove_a_file_called_as_its_meta(void)
+{
+	open_copy("demo.pth");
+	volume_caller(4711);
+	EQ_I64(write_text("args/lr.meta", "notes"), 0);
+	EQ_I64(remove_name("args/lr"), 0);
+	EQ_STR(TEXT("args/lr.meta"), "notes");
+	EQ_I64(remove_name("args/lr.meta"), 0);
+	volume_caller(0);
+	OK(!is_there("args/lr.meta"));
+	close_copy();
+}
+
+static void a_json_is_held_against_what_the_directory_is_now(void)
+{
+	open_copy("demo.pth");
+	EQ_I64(move("optimizer/param_groups/0/lr", "lr"), 0);
+	EQ_I64(commit_now(false), 0);
+	char now[4096];
+	snprintf(now, sizeof now, "%s", TEXT("optimizer/param_groups/0.json"));
+	EQ_I64(write_text("optimizer/param_groups/0/more.json", "{\"a\": 1}"), 0);
+	EQ_I64(write_text("optimizer/param_groups/0.json", now), 0);
+	OK(!is_there("optimizer/param_groups/0/more"));
+	OK(!is_there("optimizer/param_groups/0/lr"));
+	EQ_STR(TEXT("optimizer/param_groups/0.json"), now);
+	close_copy();
+}
+
+/* For a .json the objects are brought up to date before the commit. */
+static void keys_that_come_back_after_a_json_was_written_are_committed(void)
+{
+	open_copy("demo.pth");
+	EQ_I64(remove_name("lr_scheduler/eta_min"), 0);
+	EQ_I64(remove_name("optimizer/state/0/exp_avg"), 0);
+	EQ_I64(remove_name("optimizer/state/0/exp_avg_sq"), 0);
+	EQ_I64(remove_name("optimizer/state/0/step"), 0);
+	EQ_I64(move("optimizer/param_groups/0/lr", "lr"), 0);
+	EQ_I64(write_text("optimizer/param_groups/0.json", "{\"eps\": 1}"), 0);
+	EQ_I64(write_all("optimizer/state/0/step", "abcd", 4), 0);
+	EQ_I64(write_text("lr_scheduler/eta_min", "5"), 0);
+	EQ_STR(TEXT("lr_scheduler/eta_min"), "5.0\n");
+	EQ_I64(commit_now(true), 0);
+	volume_close(vol);
+	EQ_I64(open_again(VOLUME_READ), 0);
+	OK(vol && is_there("optimizer/state/0/step") && !is_there("optimizer/state/0/exp_avg"));
+	EQ_STR(TEXT("optimizer/state/0/step"), "abcd");
+	close_copy();
+}
+
+static void a_json_keeps_the_type_of_a_key_that_was_renamed_before(void)
+{
+	struct err e = {0};
+	struct buf type;
+	buf_init(&type, 64);
+	open_copy("demo.pth");
+	EQ_I64(move("optimizer/param_groups/0/betas", "optimizer/param_groups/0/pair"), 0);
+	EQ_I64(write_text("optimizer/param_groups/0.json", "{\"pair\": [0.5, 0.25]}"), 0);
+	EQ_I64(volume_getxattr(vol, ino_at("optimizer/param_groups/0/pair"), STR("user.type"), &type, &e), 0);
+	OK(str_is(buf_view(&type), "tuple"));
+	close_copy();
+	buf_release(&type);
+}
+
 static void keys_that_would_become_one_are_refused_before_any_is_renamed(void)
 {
 	open_copy("demo.pth");
@@ -203,6 +294,12 @@ int main(void)
 	TEST(a_tensor_is_not_moved_onto_another_one);
 	TEST(a_name_that_comes_back_has_its_type_again);
 	TEST(a_new_file_is_scratch_until_its_meta_types_it);
+	TEST(a_new_file_is_typed_when_it_is_renamed_to_where_a_meta_waits);
+	TEST(a_meta_that_waits_types_a_name_that_comes_back);
+	TEST(who_removes_a_key_can_remove_a_file_called_as_its_meta);
+	TEST(a_json_is_held_against_what_the_directory_is_now);
+	TEST(keys_that_come_back_after_a_json_was_written_are_committed);
+	TEST(a_json_keeps_the_type_of_a_key_that_was_renamed_before);
 	TEST(keys_that_would_become_one_are_refused_before_any_is_renamed);
 	TEST(an_edit_that_is_taken_back_is_none);
 	TEST(revert_shows_the_checkpoint_again);
