@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "progress.h"
 #include "query.h"
+#include "term.h"
 
 #include <pthfs/inspect.h>
 #include <pthfs/vec.h>
@@ -238,12 +239,6 @@ static void report_release(struct report *r)
 	buf_release(&r->out);
 }
 
-static bool wants_colour(void)
-{
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0;
-}
-
 /* --- the command -------------------------------------------------------------------------------- */
 
 static const char check_help[] =
@@ -297,7 +292,7 @@ int cmd_check(int argc, char **argv)
 	};
 	struct query q = {"check", check_help, "qho:", longs, 1, 1, {0}, 0};
 	char shown[4200];
-	struct report r = {.path = shown, .colour = wants_colour()};
+	struct report r = {.path = shown, .colour = term_colour()};
 	struct progress p;
 	struct check_opts o = {.progress = {progress_tell, &p}};
 	const char *device = "cpu";

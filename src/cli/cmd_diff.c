@@ -8,6 +8,7 @@
 #include "diff_out.h"
 #include "keymap.h"
 #include "query.h"
+#include "term.h"
 #include "target.h"
 
 #include <errno.h>
@@ -138,10 +139,9 @@ static int option(struct words *w, int c)
 
 static bool coloured(const struct words *w)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 	if (w->colour != COLOUR_AUTO)
 		return w->colour == COLOUR_ALWAYS;
-	return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+	return term_colour();
 }
 
 /* --- what the two words mean ----------------------------------------------------------------------- */

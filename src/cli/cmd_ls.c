@@ -9,6 +9,7 @@
  */
 #include "cli.h"
 #include "query.h"
+#include "term.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,22 +29,6 @@ static struct str item_kind(const struct vitem *it)
 	return it->dtype.n ? it->dtype : it->type;
 }
 
-/* Characters, not bytes: what a terminal's columns count, near enough. */
-static size_t width(struct str s)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
-static void widen(size_t *w, struct str s, size_t most)
-{
-	size_t n = width(s);
-	if (n > *w)
-		*w = n < most ? n : most;
-}
-
 /* Plain directories are in the names of what lies in them. */
 static bool skip(const struct vitem *it)
 {
@@ -55,18 +40,10 @@ static int measure(void *ctx, const struct vitem *it)
 	struct ls *ls = ctx;
 	if (skip(it))
 		return 0;
-	widen(&ls->w_name, it->name, 72);
-	widen(&ls->w_dtype, item_kind(it), 24);
-	widen(&ls->w_shape, it->shape, 32);
+	term_widen(&ls->w_name, it->name, 72);
+	term_widen(&ls->w_dtype, item_kind(it), 24);
+	term_widen(&ls->w_shape, it->shape, 32);
 	return 0;
-}
-
-static void pad(struct str s, size_t w)
-{
-	if (s.n)
-		fwrite(s.p, 1, s.n, stdout);
-	for (size_t n = width(s); n < w; n++)
-		putchar(' ');
 }
 
 static void marks(const struct vitem *it)
@@ -99,11 +76,11 @@ static int print_item(void *ctx, const struct vitem *it)
 		putchar('\n');
 		return 0;
 	}
-	pad(it->name, ls->w_name);
+	term_pad(it->name, ls->w_name);
 	printf("  ");
-	pad(item_kind(it), ls->w_dtype);
+	term_pad(item_kind(it), ls->w_dtype);
 	printf("  ");
-	pad(it->shape, ls->w_shape);
+	term_pad(it->shape, ls->w_shape);
 	printf("  %9s", it->is_dir ? "" : STR_SIZE(it->attr.size));
 	marks(it);
 	putchar('\n');

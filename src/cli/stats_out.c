@@ -9,6 +9,7 @@
 #include "stats_out.h"
 
 #include "cli.h"
+#include "term.h"
 
 #include <math.h>
 #include <pthfs/cleanup.h>
@@ -75,21 +76,9 @@ static int compare_rows(const void *pa, const void *pb, void *ctx)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* Characters, not bytes. */
-static size_t width(const char *s, size_t n)
-{
-	size_t w = 0;
-
-	for (size_t i = 0; i < n; i++)
-		w += ((unsigned char)s[i] & 0xc0) != 0x80;
-	return w;
-}
-
 static void pad(const char *s, size_t w)
 {
-	fputs(s, stdout);
-	for (size_t n = width(s, strlen(s)); n < w; n++)
-		putchar(' ');
+	term_pad(str_of(s), w);
 	fputs("  ", stdout);
 }
 
@@ -261,14 +250,6 @@ static char *for_eyes(struct str s)
 	return p;
 }
 
-static void wider(size_t *w, struct str s, size_t most)
-{
-	size_t n = width(s.p, s.n);
-
-	if (n > *w)
-		*w = n < most ? n : most;
-}
-
 static int measure(void *ctx, const struct vitem *item)
 {
 	struct stats_out *o = ctx;
@@ -278,10 +259,10 @@ static int measure(void *ctx, const struct vitem *item)
 	char *name = for_eyes(item->name);
 	if (!name)
 		return ERR_NOMEM;
-	wider(&o->w_name, str_of(name), 72);
+	term_widen(&o->w_name, str_of(name), 72);
 	free(name);
-	wider(&o->w_dtype, item->dtype, 24);
-	wider(&o->w_shape, item->shape, 32);
+	term_widen(&o->w_dtype, item->dtype, 24);
+	term_widen(&o->w_shape, item->shape, 32);
 	return 0;
 }
 
@@ -300,10 +281,8 @@ static bool says_utf8(void)
 
 void stats_out_begin(struct stats_out *o, const char *glob)
 {
-	const char *no_colour = getenv("NO_COLOR");
-
 	o->w_name = 5, o->w_dtype = 5, o->w_shape = 5;
-	o->colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+	o->colour = term_colour();
 	o->utf8 = says_utf8();
 	if (o->json) {
 		json_head(o);

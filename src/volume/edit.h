@@ -284,7 +284,8 @@ pid_t ghost_caller(void); /* of volume_caller(); 0: nobody */
  * by now): what he has removed through this name is there again under its other ones. */
 int twins_remove(struct volume *v, uint32_t node, struct err *e);
 int twins_remove_dir(struct volume *v, uint32_t node, struct err *e);
-int twins_restore(struct volume *v, uint32_t node, struct err *e); /* replay.c: alone */
+/* A removed name is there again, in this directory alone; told to the journal. */
+int twins_restore(struct volume *v, uint32_t node, struct err *e);
 
 /* --- keys.c, key_names.c: on nodes of the tree, for every node that shows the same container ----- */
 

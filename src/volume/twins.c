@@ -23,7 +23,7 @@ static void parted(struct volume *v, uint32_t node)
 				"gone from both");
 }
 
-static int back(struct volume *v, uint32_t node, struct err *e)
+int twins_restore(struct volume *v, uint32_t node, struct err *e)
 {
 	struct buf path;
 	buf_init(&path, 1 << 20);
@@ -48,7 +48,7 @@ static int back_in_twins(struct volume *v, uint32_t node, uint32_t dir, struct e
 		uint32_t other = tree_find_gone(&v->tree, twin, name);
 		if (other != TREE_NONE && tree_find(&v->tree, twin, name) == TREE_NONE &&
 				v->tree.nodes.at[other].value == v->tree.nodes.at[node].value)
-			rc = back(v, other, e);
+			rc = twins_restore(v, other, e);
 	}
 	return rc;
 }
@@ -103,11 +103,4 @@ int twins_remove_dir(struct volume *v, uint32_t node, struct err *e)
 	}
 	parted(v, node);
 	return 0;
-}
-
-int twins_restore(struct volume *v, uint32_t node, struct err *e)
-{
-	int rc = tree_restore(&v->tree, node, v->tree.nodes.at[node].value, e);
-	keys_touch(v, v->tree.nodes.at[node].parent);
-	return rc;
 }
